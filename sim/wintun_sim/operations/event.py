@@ -1,0 +1,108 @@
+"""What the outside can see of an adapter.
+
+Every event names the operation it belongs to by that operation's name. A machine gives the events of a run in the order in which they
+happened; what must agree between machines is the *outcome*, five sequences per adapter (see ``outcome``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; the subclasses say what."""
+
+    verb: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Event):
+    """Load, Unload, Initialize, Restart, Pause, Halt, Shutdown or SurpriseRemove returned ``status`` (0 where the handler returns nothing)."""
+
+    verb: ClassVar[str] = "returned"
+    operation: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class OidCompleted(Event):
+    """An OID request ended: at its return, or by NdisMOidRequestComplete.
+
+    ``information`` is BytesWritten or BytesRead, ``needed`` is BytesNeeded, ``data`` the first ``information`` bytes a query wrote.
+    """
+
+    verb: ClassVar[str] = "oid"
+    operation: str
+    status: int
+    information: int
+    needed: int
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class IrpCompleted(Event):
+    """A Create, Cleanup, Close, Read or Write completed. ``data`` are the first ``information`` bytes of a read's buffer."""
+
+    verb: ClassVar[str] = "irp"
+    operation: str
+    handle: str
+    status: int
+    information: int = 0
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NblCompleted(Event):
+    """NBL number ``index`` of a Send came back to the stack with ``status``."""
+
+    verb: ClassVar[str] = "nbl"
+    operation: str
+    index: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class PacketReceived(Event):
+    """The stack received one packet, written by the Write ``operation``."""
+
+    verb: ClassVar[str] = "received"
+    operation: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged(Event):
+    """The adapter indicated NDIS_STATUS_LINK_STATE."""
+
+    verb: ClassVar[str] = "link"
+    adapter: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PauseCompleted(Event):
+    """The driver called NdisMPauseComplete for the Pause ``operation``, which had returned NDIS_STATUS_PENDING."""
+
+    verb: ClassVar[str] = "paused"
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBroken(Event):
+    """The driver broke a rule, named as Microsoft names it where Microsoft does."""
+
+    verb: ClassVar[str] = "broken"
+    operation: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """The host refused an operation that Windows would never do in this state; nothing changed. ``reason`` names state and page."""
+
+    verb: ClassVar[str] = "refused"
+    operation: str
+    reason: str

@@ -1,0 +1,72 @@
+"""The command line: one module per command, each with `add_parser(subparsers)` and `run(arguments) -> int`.
+
+Exit status: 0 all is well, 1 something was found, 2 it could not be run (one line on standard error says why).
+"""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+from wintun_sim import __version__
+from wintun_sim.errors import WintunSimError
+
+COMMANDS = ("check", "run", "bundle", "bench")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(version_text())
+        parser.exit(0)
+
+
+def version_text() -> str:
+    """Return the version and, a line each, what is built in."""
+    from wintun_sim.native import built_in
+
+    width = max(len(part) for part in built_in())
+    return "\n".join([f"wintun-sim {__version__}", *(f"  {part:<{width}}  {state}" for part, state in built_in().items())])
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="wintun-sim",
+        description="Judges a Wintun driver against a model of the adapter, and speaks the bundle format.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and what is built in")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module_name = f"wintun_sim.cli.{name}"
+        if importlib.util.find_spec(module_name) is None:  # TRANSITIONAL: goes once every command is there
+            continue
+        importlib.import_module(module_name).add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's) and return its exit status."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        status = int(arguments.function(arguments))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader of our output left early, as `head` does; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except WintunSimError as error:
+        return _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        return _fail("interrupted")
+
+
+def _fail(message: str) -> int:
+    print(f"wintun-sim: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,7 @@
+"""`python -m wintun_sim.cli` is the command `wintun-sim`."""
+
+import sys
+
+from wintun_sim.cli import main
+
+sys.exit(main())

@@ -2,9 +2,9 @@
 
     python write_extension.py MODULE HEADER OUTPUT
 
-The header is read once by the C compiler and once, in part, by cffi: everything between a line `/* cffi: begin */` and the
-next line `/* cffi: end */`, for as many blocks as there are. So what C and Python believe about a structure or a function
-is one text. Preprocessor lines in a block must be ones that cffi knows (`#define NAME 1`).
+The header is read once by the C compiler and once, in part, by cffi: everything between a line `/* cffi: begin */` and
+the next line `/* cffi: end */`, for as many blocks as there are. So what C and Python believe about a structure or a
+function is one text. Preprocessor lines in a block must be ones that cffi knows (`#define NAME 1`).
 """
 
 import argparse

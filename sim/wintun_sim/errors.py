@@ -1,4 +1,4 @@
-"""The errors that every room shares. Each message names the operation, the reason and, where there is one, the repair."""
+"""The errors that every room shares. Each message names the operation, the reason and, if there is one, the repair."""
 
 
 class WintunSimError(Exception):
@@ -6,8 +6,8 @@ class WintunSimError(Exception):
 
 
 class UsageError(WintunSimError):
-    """The caller gave something that cannot be used: a file, an option, a text. The command line prints it and exits 2."""
+    """The caller gave something that cannot be used: a file, an option, a text. The command line exits 2 with it."""
 
 
 class UnavailableError(WintunSimError):
-    """Something that this installation was built without is needed. The command line prints it and exits 2."""
+    """Something that this installation was built without is needed. The command line exits 2 with it."""

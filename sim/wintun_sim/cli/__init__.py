@@ -26,8 +26,9 @@ def version_text() -> str:
     """Return the version and, a line each, what is built in."""
     from wintun_sim.native import built_in
 
-    width = max(len(part) for part in built_in())
-    return "\n".join([f"wintun-sim {__version__}", *(f"  {part:<{width}}  {state}" for part, state in built_in().items())])
+    parts = built_in()
+    width = max(map(len, parts))
+    return "\n".join([f"wintun-sim {__version__}", *(f"  {part:<{width}}  {state}" for part, state in parts.items())])
 
 
 def make_parser() -> argparse.ArgumentParser:

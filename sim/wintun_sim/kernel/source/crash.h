@@ -1,0 +1,27 @@
+/* A driver that crashes: SIGSEGV, SIGBUS, SIGFPE or SIGILL in an actor, a failed ASSERT, KeBugCheckEx. The run ends
+ * with a HOST_EVENT_CRASHED event that names signal, address and place; the process lives on, and the host can be
+ * restored or closed.
+ */
+#ifndef WINTUN_SIM_CRASH_H
+#define WINTUN_SIM_CRASH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct crash
+{
+    bool crashed; /* since the host was opened or restored */
+};
+
+/* Ends the run from an actor: logs the event with the words of `format` and abandons it. Outside an actor: aborts the
+ * process. */
+_Noreturn void crash_now(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Takes the signals (once per process) and gives the calling thread a signal stack (once per thread). For host_enter.
+ */
+void crash_prepare(void);
+
+/* For scheduler_run, after a crash was abandoned: logs what the signal handler could only note. */
+void crash_report(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* What happened: host events in order, and the bytes that belong to them. Output only; nothing in a run depends on it.
+ *
+ * The storage lies outside the arena and grows; how much of it is valid lies inside, so that a restore takes events
+ * back.
+ */
+#ifndef WINTUN_SIM_LOG_H
+#define WINTUN_SIM_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../host_api.h"
+
+struct log_storage
+{
+    struct host_event *events;
+    size_t events_capacity;
+    uint8_t *bytes;
+    size_t bytes_capacity;
+};
+
+struct log
+{
+    struct log_storage *storage;
+    uint32_t count;
+    uint32_t broken; /* how many of them say HOST_EVENT_RULE_BROKEN */
+    uint64_t bytes;
+};
+
+/* Appends an event with everything but kind and operation zero. The pointer is valid until the next call. */
+struct host_event *log_event(uint32_t kind, uint32_t operation);
+
+/* Appends bytes and returns their offset. `data` NULL: zero bytes, to be filled through log_bytes_at. */
+uint64_t log_bytes(const void *data, size_t length);
+uint8_t *log_bytes_at(uint64_t offset);
+
+/* Appends bytes as the data of `event`. */
+void log_data(struct host_event *event, const void *data, size_t length);
+
+void log_clear(void);
+
+struct log_storage *log_storage_new(void);
+void log_storage_delete(struct log_storage *storage);
+
+#endif

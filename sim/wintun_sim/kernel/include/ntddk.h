@@ -1,0 +1,7 @@
+/* What legacy drivers include; everything of it that this project knows is part of wdm.h. */
+#ifndef NT_NTDDK_H
+#define NT_NTDDK_H
+
+#include "wdm.h"
+
+#endif

@@ -1,0 +1,79 @@
+"""What may run while something else runs: NDIS serialises some of its calls and not others, and clients know nothing
+of it.
+
+The sources are the pages of the handlers (…/drivers/ddi/ndis/nc-ndis-miniport_*): sends and cancels come on any
+processor at any time; OID requests one after another (…/network/miniport-adapter-oid-request-serialization); pause,
+restart, halt and power changes are PnP operations, of which one runs at a time, and no halt begins while a send or an
+OID request is under way; shutdown may interrupt anything but initialize and halt. In the strict order a send does not
+overlap a pause or a restart, since the bindings above are paused first and restarted last
+(…/network/pausing-a-driver-stack).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from wintun_sim.lifecycle.table import Order
+
+
+class Call(Enum):
+    """Kinds of calls, as far as overlapping is concerned."""
+
+    SEND = "send"
+    CANCEL_SEND = "cancel-send"
+    OID = "OID request"
+    SET_POWER = "power request"
+    REQUEST = "client's request"
+    PAUSE_RESTART = "pause or restart"
+    HALT = "halt"
+    SHUTDOWN = "shutdown"
+    SURPRISE_REMOVE = "removal notice"
+    INITIALIZE = "initialize"
+
+
+_BOTH: Final = (Order.STRICT, Order.RAW)
+_RAW: Final = (Order.RAW,)
+_NEVER: Final[tuple[Order, ...]] = ()
+
+_HALF: Final[dict[tuple[Call, Call], tuple[Order, ...]]] = {
+    (Call.SEND, Call.SEND): _BOTH,
+    (Call.SEND, Call.CANCEL_SEND): _BOTH,
+    (Call.SEND, Call.OID): _BOTH,
+    (Call.SEND, Call.SET_POWER): _RAW,
+    (Call.SEND, Call.REQUEST): _BOTH,
+    (Call.SEND, Call.PAUSE_RESTART): _RAW,
+    (Call.SEND, Call.SHUTDOWN): _BOTH,
+    (Call.SEND, Call.SURPRISE_REMOVE): _BOTH,
+    (Call.CANCEL_SEND, Call.CANCEL_SEND): _BOTH,
+    (Call.CANCEL_SEND, Call.OID): _BOTH,
+    (Call.CANCEL_SEND, Call.SET_POWER): _BOTH,
+    (Call.CANCEL_SEND, Call.REQUEST): _BOTH,
+    (Call.CANCEL_SEND, Call.PAUSE_RESTART): _BOTH,
+    (Call.CANCEL_SEND, Call.SHUTDOWN): _BOTH,
+    (Call.CANCEL_SEND, Call.SURPRISE_REMOVE): _BOTH,
+    (Call.OID, Call.REQUEST): _BOTH,
+    (Call.OID, Call.PAUSE_RESTART): _BOTH,
+    (Call.OID, Call.SHUTDOWN): _BOTH,
+    (Call.OID, Call.SURPRISE_REMOVE): _BOTH,
+    (Call.SET_POWER, Call.REQUEST): _BOTH,
+    (Call.SET_POWER, Call.SHUTDOWN): _BOTH,
+    (Call.REQUEST, Call.REQUEST): _BOTH,
+    (Call.REQUEST, Call.PAUSE_RESTART): _BOTH,
+    (Call.REQUEST, Call.HALT): _BOTH,
+    (Call.REQUEST, Call.SHUTDOWN): _BOTH,
+    (Call.REQUEST, Call.SURPRISE_REMOVE): _BOTH,
+    (Call.PAUSE_RESTART, Call.SHUTDOWN): _BOTH,
+}
+
+OVERLAP: Final[Mapping[tuple[Call, Call], tuple[Order, ...]]] = MappingProxyType(
+    {(a, b): _HALF.get((a, b)) or _HALF.get((b, a)) or _NEVER for a in Call for b in Call}
+)
+"""In which orders the second may begin while the first runs, for every pair; symmetric."""
+
+
+def may_overlap(order: Order, running: Call, beginning: Call) -> bool:
+    """Tell whether ``beginning`` may begin while ``running`` runs on the same adapter."""
+    return order in OVERLAP[running, beginning]

@@ -1,7 +1,8 @@
 """What the outside can see of an adapter.
 
-Every event names the operation it belongs to by that operation's name. A machine gives the events of a run in the order in which they
-happened; what must agree between machines is the *outcome*, five sequences per adapter (see ``outcome``).
+Every event names the operation it belongs to by that operation's name. A machine gives the events of a run in the
+order in which they happened; what must agree between machines is the *outcome*, five sequences per adapter (see
+``outcome``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Returned(Event):
-    """Load, Unload, Initialize, Restart, Pause, Halt, Shutdown or SurpriseRemove returned ``status`` (0 where the handler returns nothing)."""
+    """Load, Unload, Initialize, Restart, Pause, Halt, Shutdown or SurpriseRemove returned ``status``.
+
+    The status is 0 where the handler returns nothing.
+    """
 
     verb: ClassVar[str] = "returned"
     operation: str
@@ -30,7 +34,8 @@ class Returned(Event):
 class OidCompleted(Event):
     """An OID request ended: at its return, or by NdisMOidRequestComplete.
 
-    ``information`` is BytesWritten or BytesRead, ``needed`` is BytesNeeded, ``data`` the first ``information`` bytes a query wrote.
+    ``information`` is BytesWritten or BytesRead, ``needed`` is BytesNeeded, ``data`` the first ``information`` bytes
+    that a query wrote.
     """
 
     verb: ClassVar[str] = "oid"
@@ -43,7 +48,10 @@ class OidCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class IrpCompleted(Event):
-    """A Create, Cleanup, Close, Read or Write completed. ``data`` are the first ``information`` bytes of a read's buffer."""
+    """A Create, Cleanup, Close, Read or Write completed.
+
+    ``data`` are the first ``information`` bytes of a read's buffer.
+    """
 
     verb: ClassVar[str] = "irp"
     operation: str
@@ -101,7 +109,10 @@ class RuleBroken(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """The host refused an operation that Windows would never do in this state; nothing changed. ``reason`` names state and page."""
+    """The host refused an operation that Windows would never do in this state; nothing changed.
+
+    ``reason`` names state and page.
+    """
 
     verb: ClassVar[str] = "refused"
     operation: str

@@ -29,8 +29,9 @@ class Machine(Protocol):
     def perform(self, operation: Operation) -> Sequence[Event]:
         """Carry out one operation until nothing can go on, and return what happened, in order.
 
-        An operation that Windows would never do in this state changes nothing and gives one ``Refused``. A name that was never
-        introduced (an unknown handle, adapter, request) raises ``ValueError``: scenarios are checked for that before they run.
+        An operation that Windows would never do in this state changes nothing and gives one ``Refused``. A name that
+        was never introduced (an unknown handle, adapter, request) raises ``ValueError``: scenarios are checked for
+        that before they run.
         """
 
     def counters(self, adapter: str) -> Counters:

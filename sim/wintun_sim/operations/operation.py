@@ -1,9 +1,9 @@
 """What the stack, the client and the system do to an adapter.
 
-An operation is data: small, frozen, the same for every machine. Its ``name`` is unique in a run, and it is how everything else refers to
-it: the name of a :class:`Create` is the handle, the name of a :class:`Read` is the request that a :class:`Cancel` cancels, the name of an
-:class:`Initialize` is the adapter, the name of a :class:`Load` is the driver. An operation without a name gets one from its verb and its
-place in the scenario.
+An operation is data: small, frozen, the same for every machine. Its ``name`` is unique in a run, and it is how
+everything else refers to it: the name of a :class:`Create` is the handle, the name of a :class:`Read` is the request
+that a :class:`Cancel` cancels, the name of an :class:`Initialize` is the adapter, the name of a :class:`Load` is the
+driver. An operation without a name gets one from its verb and its place in the scenario.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class ShutdownAction(IntEnum):
 
 
 class OidKind(Enum):
-    """The request types of NDIS_OID_REQUEST that a miniport is asked with (…/drivers/ddi/oidrequest/ns-oidrequest-ndis_oid_request)."""
+    """The request types of NDIS_OID_REQUEST that a miniport is asked with.
+
+    They are listed at …/drivers/ddi/oidrequest/ns-oidrequest-ndis_oid_request.
+    """
 
     QUERY = "query"
     SET = "set"
@@ -54,9 +57,10 @@ class Account(Enum):
 class Nbl:
     """One NET_BUFFER_LIST that the stack sends.
 
-    ``packets`` are the data of its NET_BUFFERs, in order (none is legal). ``mdl_size`` > 0 spreads each NET_BUFFER over MDLs of at most
-    that many bytes; ``data_offset`` leaves that many unused bytes before the data, as protocols do. The data of the NET_BUFFERs whose
-    positions are in ``unmapped`` cannot be mapped: NdisGetDataBuffer returns NULL for them.
+    ``packets`` are the data of its NET_BUFFERs, in order (none is legal). ``mdl_size`` > 0 spreads each NET_BUFFER over
+    MDLs of at most that many bytes; ``data_offset`` leaves that many unused bytes before the data, as protocols do. The
+    data of the NET_BUFFERs whose positions are in ``unmapped`` cannot be mapped: NdisGetDataBuffer returns NULL for
+    them.
     """
 
     packets: tuple[bytes, ...]
@@ -76,14 +80,20 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Operation):
-    """Load the driver's image and call DriverEntry. The name is the driver's; a second Load is a copy with globals of its own."""
+    """Load the driver's image and call DriverEntry. The name is the driver's.
+
+    A second Load is a copy with globals of its own.
+    """
 
     verb: ClassVar[str] = "load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unload(Operation):
-    """Ask the driver to unload; what Windows does at once when no device of the driver is open, else when the last handle closes."""
+    """Ask the driver to unload.
+
+    Windows does it at once when no device of the driver is open, else when the last handle closes.
+    """
 
     verb: ClassVar[str] = "unload"
     driver: str = DEFAULT_DRIVER
@@ -135,7 +145,10 @@ class Shutdown(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurpriseRemove(AdapterOperation):
-    """MiniportDevicePnPEventNotify with NdisDevicePnPEventSurpriseRemoved; pause and halt are operations of their own."""
+    """MiniportDevicePnPEventNotify with NdisDevicePnPEventSurpriseRemoved.
+
+    The pause and the halt that follow are operations of their own.
+    """
 
     verb: ClassVar[str] = "surprise-remove"
 
@@ -152,7 +165,8 @@ class SetPower(AdapterOperation):
 class Oid(AdapterOperation):
     """MiniportOidRequest, or MiniportDirectOidRequest when ``direct``.
 
-    ``length`` is the InformationBufferLength in bytes; a set (or method) request's ``data`` fills the buffer's beginning, the rest is 0xA5.
+    ``length`` is the InformationBufferLength in bytes; a set (or method) request's ``data`` fills the buffer's
+    beginning, the rest is 0xA5.
     """
 
     verb: ClassVar[str] = "oid"
@@ -218,7 +232,10 @@ class Read(HandleOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(HandleOperation):
-    """IRP_MJ_WRITE of ``data``. The stack gives the indicated packets whose positions are in ``rejected`` back with NDIS_STATUS_FAILURE."""
+    """IRP_MJ_WRITE of ``data``.
+
+    The stack gives the indicated packets whose positions are in ``rejected`` back with NDIS_STATUS_FAILURE.
+    """
 
     verb: ClassVar[str] = "write"
     data: bytes = field(repr=False)

@@ -1,0 +1,6 @@
+"""Traces: the record of a run, as data, as text and as JSON."""
+
+from wintun_sim.trace.form import format_trace, from_json, parse_trace, to_json
+from wintun_sim.trace.trace import Trace, TraceStep, record
+
+__all__ = ["Trace", "TraceStep", "format_trace", "from_json", "parse_trace", "record", "to_json"]

@@ -1,0 +1,1 @@
+"""Tests, a folder per room. They import each other's helpers as `tests.<room>.<module>`."""

@@ -79,8 +79,9 @@ struct actor
     struct image *image;         /* whose code is running, NULL for the host's */
     const char *handler;         /* the innermost handler under way, a literal; NULL outside */
     const volatile void *object; /* of `point` */
-    uint64_t deadline;           /* virtual time at which a wait ends by itself, ACTOR_NO_DEADLINE */
-    uint64_t points;             /* scheduling points passed */
+    const char *purpose; /* what a wait is for, a literal for messages: "an event"; NULL: the point's name says it */
+    uint64_t deadline;   /* virtual time at which a wait ends by itself, ACTOR_NO_DEADLINE */
+    uint64_t points;     /* scheduling points passed */
     actor_entry *entry;
     void *argument;
     void *fiber;                             /* the address sanitizer's */
@@ -90,7 +91,7 @@ struct actor
 enum run_result
 {
     RUN_QUIESCENT, /* every actor has ended */
-    RUN_BLOCKED,   /* actors remain, and each waits for something that nothing will bring: see actor_first_blocked */
+    RUN_BLOCKED,   /* actors remain, and each waits for something that nothing will bring: see actor_next */
     RUN_CRASHED,   /* the driver crashed, asserted or called for a bug check; the host can only be restored or closed */
     RUN_BUDGET     /* more scheduling points than allowed; likewise */
 };
@@ -109,6 +110,7 @@ struct scheduler
     void *main_fiber;
     const void *main_stack_bottom;
     size_t main_stack_size;
+    bool from_main; /* the change of stacks under way leaves scheduler_run's */
     uint8_t used;   /* indexes below this were used at least once */
     uint8_t result; /* enum run_result */
 };
@@ -131,6 +133,9 @@ void schedule_point(enum point_kind kind, const volatile void *object);
  */
 bool actor_wait(enum point_kind kind, const volatile void *object, bool available, uint64_t deadline);
 
+/* The same with words for the wait in messages: "the rundown of the device to end". `purpose` is a literal. */
+bool actor_wait_for(const char *purpose, const volatile void *object, bool available, uint64_t deadline);
+
 /* `object` is available no longer: other actors that wait for it are not runnable. */
 void actor_taken(const volatile void *object);
 
@@ -148,6 +153,12 @@ struct actor *actor_next(uint32_t from);
 
 /* Writes into `text` what the actor waits for: "waits for spin lock …, held by …". Deterministic. Returns `text`. */
 const char *actor_describe(const struct actor *actor, char *text, size_t size);
+
+/* Moves those on whose waits virtual time has ended; for clock.c. Returns whether there was one. */
+bool actor_expire_deadlines(void);
+
+/* The earliest deadline of an actor that cannot go on, or ACTOR_NO_DEADLINE. */
+uint64_t actor_first_deadline(void);
 
 /* Ends the current run at once with `result`; from an actor, never returns. For crash.c and budget checks. */
 _Noreturn void scheduler_abandon(enum run_result result);

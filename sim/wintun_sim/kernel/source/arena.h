@@ -41,7 +41,7 @@ enum
 
 struct block
 {
-    uint32_t guard; /* BLOCK_LIVE_GUARD or BLOCK_FREED_GUARD */
+    uint32_t guard; /* says whether it is live, freed or spare */
     uint8_t kind;   /* enum block_kind */
     uint8_t size_class;
     uint16_t image;     /* whose code was running: struct image's index + 1, or 0 for the host */
@@ -57,23 +57,20 @@ struct block
 
 struct arena
 {
-    uint8_t *base;    /* the mapping: struct host, then blocks */
-    size_t size;      /* bytes of the mapping */
     uint8_t *start;   /* where blocks begin */
     uint8_t *end;     /* where no block has been yet; what lies beyond was never written */
     uint8_t *limit;   /* where the mapping ends */
     uint64_t *starts; /* one bit for each 16 bytes from `start`: a block's header begins here */
     uint64_t serial;
     uint64_t live_bytes;
+    uint64_t quarantine_bytes;
     uint32_t live_count;
     uint32_t quarantine_count;
-    uint64_t quarantine_bytes;
     struct block *oldest; /* live blocks in order of allocation */
     struct block *newest;
     struct block *quarantine_oldest; /* freed blocks in order of freeing */
     struct block *quarantine_newest;
-    uint64_t class_used[ARENA_CLASSES / 64]; /* which of the lists below are not empty */
-    struct block *free_of_class[ARENA_CLASSES];
+    struct block *free_of_class[ARENA_CLASSES]; /* slots that have left the quarantine */
 };
 
 /* Returns `size` bytes, filled with 0xCD (BLOCK_CLIENT and BLOCK_HOST: unspecified, zero), or NULL when the arena is
@@ -112,6 +109,6 @@ void arena_check(void);
 struct block *arena_next_live(const struct block *after, enum block_kind kind, uint16_t image);
 
 /* For host_open. */
-void arena_initialize(struct arena *arena, uint8_t *base, uint8_t *start, size_t size, uint64_t *starts);
+void arena_initialize(struct arena *arena, uint8_t *start, uint8_t *limit, uint64_t *starts);
 
 #endif

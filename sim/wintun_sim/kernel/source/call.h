@@ -1,10 +1,11 @@
 /* Every call from the host into a driver is wrapped in call_enter and call_leave: the actor gets the handler's IRQL and
- * the image as the owner of what it allocates; on return the IRQL must be as it was, and no lock may be held that was
- * not held before.
+ * the image as the owner of what it allocates; on return the IRQL must be as it was, and the locks held must be those
+ * of before.
  */
 #ifndef WINTUN_SIM_CALL_H
 #define WINTUN_SIM_CALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct image;
@@ -15,21 +16,25 @@ struct call
     const char *outer_handler;
     struct image *outer_image;
     uint32_t outer_operation;
-    uint8_t outer_irql;
+    uint8_t outer_irql; /* what the actor has again after call_leave */
+    /* What must be so on return. Set by call_enter; a caller whose handler changes them by right (a cancel routine
+     * releases the cancel spin lock and lowers the IRQL to Irp->CancelIrql) changes them after call_enter, outer_irql
+     * too. */
     uint8_t irql;
     uint8_t held_count;
+    bool unchecked; /* neither is checked, and both stay as the handler left them: a CSQ's lock and unlock routines */
 };
 
-/* `handler` is a literal, as in messages: "MiniportPause". `irql` is never lowered: a handler called from
- * DISPATCH_LEVEL stays there, and one that must run at PASSIVE_LEVEL is the caller's duty. Called by an actor.
+/* `handler` is a literal, as in messages: "MiniportPause". `irql` never lowers: what is called from DISPATCH_LEVEL
+ * stays there, and that a handler may not be called so is its caller's business. Called by an actor.
  */
 void call_enter(struct call *call, const char *handler, uint8_t irql, struct image *image);
 
-/* Likewise, on behalf of `operation` (call_leave restores the actor's). */
+/* Likewise, on behalf of `operation`; call_leave gives the actor its own again. */
 void call_enter_for(struct call *call, const char *handler, uint8_t irql, struct image *image, uint32_t operation);
 
-/* Checks IrqlReturn, SpinLockBalanced, CancelSpinLock; releases and restores what the handler left behind, so that the
- * run goes on. */
+/* Checks IrqlReturn, SpinLockBalanced, CancelSpinLock; takes back what the handler left behind, so that the run goes
+ * on. */
 void call_leave(struct call *call);
 
 #endif

@@ -37,8 +37,10 @@ struct virtual_clock
 
 uint64_t clock_now(void);
 
-/* Arms `timer`, whose expired and argument are set, `after` from now; armed already: moves it. */
-void clock_arm(struct clock_timer *timer, uint64_t after, uint64_t period);
+/* Arms `timer`, whose expired and argument are set, for the moment `due` (at once, if that has passed), and then every
+ * `period`; armed already: moves it.
+ */
+void clock_arm(struct clock_timer *timer, uint64_t due, uint64_t period);
 
 /* Returns whether it was armed. */
 bool clock_disarm(struct clock_timer *timer);

@@ -1,5 +1,5 @@
-/* A driver that crashes: SIGSEGV, SIGBUS, SIGFPE or SIGILL in an actor, a failed ASSERT, KeBugCheckEx. The run ends
- * with a HOST_EVENT_CRASHED event that names signal, address and place; the process lives on, and the host can be
+/* A driver that crashes: SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP in an actor, a failed ASSERT, KeBugCheckEx. The run
+ * ends with a HOST_EVENT_CRASHED event that names signal, address and place; the process lives on, and the host can be
  * restored or closed.
  */
 #ifndef WINTUN_SIM_CRASH_H
@@ -17,9 +17,11 @@ struct crash
  * process. */
 _Noreturn void crash_now(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Takes the signals (once per process) and gives the calling thread a signal stack (once per thread). For host_enter.
+/* For host_enter and host_leave: from the first on, the thread's faults in an actor are the driver's. The first call of
+ * a process takes the signals, the first of a thread gives it a signal stack.
  */
-void crash_prepare(void);
+void crash_thread_enters(void);
+void crash_thread_leaves(void);
 
 /* For scheduler_run, after a crash was abandoned: logs what the signal handler could only note. */
 void crash_report(void);

@@ -46,7 +46,12 @@ struct host
     struct images images;
     struct faults faults;
     struct crash crash;
-    struct oracle *oracle; /* outside the arena; not NULL: oracle_first at the start */
+    uint32_t operation; /* what is being carried out while no actor runs; 0: nothing */
+    size_t mapping_size;
+    /* Outside the arena, the same for the host's whole life: */
+    struct oracle *oracle; /* not NULL; oracle_first until somebody puts another one here, and deletes the one before */
+    struct image_files *image_files;
+    /* The rooms that are built upon this core: */
     struct io_room *io;
     struct ndis_room *ndis;
     struct api_room *api;

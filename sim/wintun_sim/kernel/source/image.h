@@ -45,17 +45,17 @@ struct image_segment
     size_t size;
 };
 
+/* A private copy of a file, mapped once and kept: an image that was unloaded may come back by a restore, and the next
+ * load of the same file takes it again with fresh globals.
+ */
+struct image_file;
+struct image_files;
+
 struct image
 {
     uint8_t index; /* place in struct images */
     bool loaded;
-    bool instrumented;
-    uint8_t segment_count;
-    uintptr_t low; /* the mapped addresses */
-    uintptr_t high;
-    struct image_segment segments[IMAGE_SEGMENT_LIMIT]; /* writable */
-    void *handle;                                       /* the system loader's */
-    struct image_file *file;                            /* the bytes, for symbol names; outside the arena */
+    struct image_file *file; /* outside the arena */
 };
 
 struct images
@@ -67,9 +67,13 @@ struct images
  * on failure. */
 struct image *image_load(const char *path, char *error, size_t error_size);
 
-/* Called when no code of the image can run any more. Snapshots taken while it was loaded cannot be restored afterwards.
- */
+/* Called when no code of the image should run any more; a call into it from now on is a crash of the driver. */
 void image_unload(struct image *image);
+
+bool image_is_instrumented(const struct image *image);
+
+/* The writable parts of a loaded image: *count of them. */
+const struct image_segment *image_segments(const struct image *image, size_t *count);
 
 /* The address of a function or object that the image exports, or NULL. */
 void *image_symbol(const struct image *image, const char *name);
@@ -79,6 +83,10 @@ struct image *image_of(uintptr_t address);
 
 /* Writes "symbol+0x12" (or "+0x1234" without symbols) for an address in the image. Returns `text`. */
 const char *image_place(const struct image *image, uintptr_t address, char *text, size_t size);
+
+/* For host_open and host_close. */
+struct image_files *image_files_new(void);
+void image_files_delete(struct image_files *files);
 
 /* What block.image holds. */
 static inline uint16_t image_number(const struct image *image)

@@ -1,0 +1,221 @@
+/* Taking a driver's faults (crash.h).
+ *
+ * The signal handler runs on a stack of its own, notes what happened, and leaves the actor for good by switching to
+ * scheduler_run's stack; that logs the event. Faults of anyone else go where they went before.
+ */
+#define _GNU_SOURCE /* REG_RIP */
+#include "crash.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <ucontext.h>
+#endif
+
+#include "host.h"
+#include "scheduler.h"
+
+enum
+{
+    SIGNAL_STACK_SIZE = 64 << 10,
+    NULL_PAGES = 64 << 10 /* Windows never maps the first 64 KiB */
+};
+
+/* What the signal handler noted. One thread is in a host at a time. */
+static struct
+{
+    int signal;
+    uintptr_t address;
+    uintptr_t place;
+    bool no_address; /* the processor refused the pointer itself, and did not say which */
+    uint32_t operation;
+    const char *handler;
+} noted;
+
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+static struct sigaction previous[sizeof signals / sizeof signals[0]];
+static _Thread_local bool inside;
+
+static uintptr_t program_counter(const void *context)
+{
+#if defined(__linux__) && defined(__x86_64__)
+    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined(__linux__) && defined(__aarch64__)
+    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.pc;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+static void on_signal(int number, siginfo_t *information, void *context)
+{
+    const struct actor *actor = inside && current_host != NULL ? current_host->scheduler.current : NULL;
+    if (actor == NULL)
+    {
+        /* Not ours: the instruction is executed again, and meets the handler of before. */
+        for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+            if (signals[i] == number)
+                sigaction(number, &previous[i], NULL);
+        return;
+    }
+    noted.signal = number;
+    noted.address = (uintptr_t)information->si_addr;
+    noted.place = program_counter(context);
+    noted.no_address = number == SIGSEGV && information->si_code > 0 && information->si_code != SEGV_MAPERR &&
+                       information->si_code != SEGV_ACCERR;
+    noted.operation = actor->operation;
+    noted.handler = actor->handler;
+    current_host->crash.crashed = true;
+    scheduler_abandon(RUN_CRASHED);
+}
+
+static void take_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_signal;
+    /* SA_NODEFER: the handler never returns, so nothing would unblock the signal again. */
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &action, &previous[i]);
+}
+
+static pthread_key_t stack_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void free_signal_stack(void *memory)
+{
+    stack_t none;
+    memset(&none, 0, sizeof none);
+    none.ss_flags = SS_DISABLE;
+    sigaltstack(&none, NULL);
+    free(memory);
+}
+
+static void prepare_process(void)
+{
+    pthread_key_create(&stack_key, free_signal_stack);
+    take_signals();
+}
+
+static void prepare_thread(void)
+{
+    stack_t stack;
+    if (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0)
+        return;
+    memset(&stack, 0, sizeof stack);
+    stack.ss_sp = malloc(SIGNAL_STACK_SIZE);
+    stack.ss_size = SIGNAL_STACK_SIZE;
+    if (stack.ss_sp != NULL && sigaltstack(&stack, NULL) == 0)
+        pthread_setspecific(stack_key, stack.ss_sp);
+}
+
+void crash_thread_enters(void)
+{
+    static _Thread_local bool prepared;
+    if (!prepared)
+    {
+        pthread_once(&once, prepare_process);
+        prepare_thread();
+        prepared = true;
+    }
+    inside = true;
+}
+
+void crash_thread_leaves(void)
+{
+    inside = false;
+}
+
+static void log_crash(uint32_t operation, const char *handler, const char *text)
+{
+    char whole[640];
+    int written =
+        snprintf(whole, sizeof whole, "%s%s%s", handler == NULL ? "" : handler, handler == NULL ? "" : ": ", text);
+    struct host_event *event = log_event(HOST_EVENT_CRASHED, operation);
+    log_data(event, whole, written < 0 ? 0 : (size_t)written < sizeof whole ? (size_t)written : sizeof whole - 1);
+}
+
+void crash_now(const char *format, ...)
+{
+    const struct actor *actor = actor_current();
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (actor == NULL)
+    {
+        fprintf(stderr, "wintun-sim: outside of any actor: %s\n", text);
+        abort();
+    }
+    log_crash(actor->operation, actor->handler, text);
+    noted.signal = 0;
+    current_host->crash.crashed = true;
+    scheduler_abandon(RUN_CRASHED);
+}
+
+/* The address in words that are the same in every process. */
+static void describe_address(uintptr_t address, char *text, size_t size)
+{
+    const struct scheduler *scheduler = &current_host->scheduler;
+    const struct block *block = arena_block_of((const void *)address);
+    uintptr_t stacks = (uintptr_t)scheduler->stacks;
+    if (address < NULL_PAGES)
+        snprintf(text, size, "at NULL + 0x%llx", (unsigned long long)address);
+    else if (block != NULL)
+        snprintf(text, size, "in %s of %llu bytes", block_kind_name((enum block_kind)block->kind),
+                 (unsigned long long)block->size);
+    else if (address >= stacks && address < stacks + (uintptr_t)ACTOR_LIMIT * ACTOR_STACK_STRIDE)
+        snprintf(text, size, "beyond the end of the stack (%d KiB; Windows gives a thread 24)", ACTOR_STACK_SIZE >> 10);
+    else if (image_of(address) != NULL)
+        snprintf(text, size, "in the driver's own image, which is read-only there");
+    else
+        snprintf(text, size, "at an address where nothing is");
+}
+
+static const char *signal_words(int number)
+{
+    switch (number)
+    {
+    case SIGSEGV:
+        return "access violation";
+    case SIGBUS:
+        return "bus error";
+    case SIGFPE:
+        return "division by zero or overflow";
+    case SIGILL:
+        return "illegal instruction";
+    default:
+        return "breakpoint";
+    }
+}
+
+void crash_report(void)
+{
+    if (noted.signal == 0)
+        return; /* crash_now has said it */
+    char where[128] = "";
+    if (noted.no_address)
+        snprintf(where, sizeof where,
+                 " through a pointer that is no address, such as fresh (0xCD) or freed (0xDD) memory holds");
+    else if (noted.signal == SIGSEGV || noted.signal == SIGBUS)
+    {
+        where[0] = ' ';
+        describe_address(noted.address, where + 1, sizeof where - 1);
+    }
+    char place[256] = "the host kernel";
+    const struct image *image = image_of(noted.place);
+    if (image != NULL)
+        image_place(image, noted.place, place, sizeof place);
+    char text[512];
+    snprintf(text, sizeof text, "%s%s, in %s", signal_words(noted.signal), where, place);
+    log_crash(noted.operation, noted.handler, text);
+    noted.signal = 0;
+}

@@ -1,0 +1,31 @@
+/* What actor.c and scheduler.c share. */
+#ifndef WINTUN_SIM_SCHEDULER_H
+#define WINTUN_SIM_SCHEDULER_H
+
+#include "actor.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+
+/* The first function on an actor's stack. */
+void scheduler_actor_main(void);
+
+void *scheduler_stack_bottom(const struct actor *actor);
+void *scheduler_stack_top(const struct actor *actor);
+
+/* Forgets what the address sanitizer thinks of a stack that was left in the middle. */
+void scheduler_clean_stack(const struct actor *actor);
+
+/* From one actor's stack to the next, with the guard page below each. */
+enum
+{
+    ACTOR_GUARD_SIZE = 64 << 10, /* a multiple of every page size */
+    ACTOR_STACK_STRIDE = ACTOR_GUARD_SIZE + ACTOR_STACK_SIZE
+};
+
+#endif

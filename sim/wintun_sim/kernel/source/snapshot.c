@@ -1,0 +1,123 @@
+/* Copying the world and bringing it back (snapshot.h): only what is in use, so that a small world costs little. */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+#include "scheduler.h"
+
+/* Longest number of pieces: the struct, the actors, the blocks and the bits of their beginnings, stacks, segments of images. */
+enum
+{
+    PIECE_LIMIT = 4 + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT
+};
+
+struct piece
+{
+    uint8_t *place;
+    size_t size;
+};
+
+struct snapshot
+{
+    size_t size;
+    size_t piece_count;
+    struct piece pieces[PIECE_LIMIT];
+    uint8_t bytes[];
+};
+
+static void add(struct snapshot *snapshot, void *place, size_t size)
+{
+    snapshot->pieces[snapshot->piece_count++] = (struct piece){place, size};
+    snapshot->size += size;
+}
+
+/* The bytes of a stack between where its actor stands and its end. */
+static void add_stack(struct snapshot *snapshot, const struct actor *actor)
+{
+    uint8_t *top = scheduler_stack_top(actor);
+    scheduler_clean_stack(actor);
+#if defined(__x86_64__)
+    uint8_t *bottom = (uint8_t *)actor->stack_pointer - 128; /* the System V red zone */
+#else
+    uint8_t *bottom = actor->stack_pointer;
+#endif
+    add(snapshot, bottom, (size_t)(top - bottom));
+}
+
+static void collect(struct snapshot *snapshot)
+{
+    struct host *host = current_host;
+    const struct arena *arena = &host->arena;
+    size_t used = (size_t)(arena->end - arena->start);
+    add(snapshot, host, sizeof *host);
+    add(snapshot, host->scheduler.actors, host->scheduler.used * sizeof(struct actor));
+    add(snapshot, arena->starts, (used / 16 + 63) / 64 * sizeof *arena->starts);
+    add(snapshot, arena->start, used);
+    for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
+        add_stack(snapshot, actor);
+    for (size_t i = 0; i < IMAGE_LIMIT; i++)
+    {
+        size_t count = 0;
+        const struct image_segment *segments = NULL;
+        if (host->images.of[i].loaded)
+            segments = image_segments(&host->images.of[i], &count);
+        for (size_t k = 0; k < count; k++)
+            add(snapshot, segments[k].start, segments[k].size);
+    }
+}
+
+struct snapshot *snapshot_take(void)
+{
+    struct snapshot *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return NULL;
+    collect(plan);
+    struct snapshot *snapshot = realloc(plan, sizeof *plan + plan->size);
+    if (snapshot == NULL)
+    {
+        free(plan);
+        return NULL;
+    }
+    uint8_t *bytes = snapshot->bytes;
+    for (size_t i = 0; i < snapshot->piece_count; i++)
+    {
+        memcpy(bytes, snapshot->pieces[i].place, snapshot->pieces[i].size);
+        bytes += snapshot->pieces[i].size;
+    }
+    return snapshot;
+}
+
+/* What was begun after the snapshot must look as if it never was: the bits beyond its last block. */
+static void forget_later_blocks(const struct arena *now, const struct arena *then)
+{
+    size_t first = ((size_t)(then->end - then->start) / 16 + 63) / 64;
+    size_t last = ((size_t)(now->end - now->start) / 16 + 63) / 64;
+    if (last > first)
+        memset(now->starts + first, 0, (last - first) * sizeof *now->starts);
+}
+
+void snapshot_restore(const struct snapshot *snapshot)
+{
+    const struct host *then = (const struct host *)(const void *)snapshot->bytes;
+    forget_later_blocks(&current_host->arena, &then->arena);
+    for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
+        scheduler_clean_stack(actor);
+    const uint8_t *bytes = snapshot->bytes;
+    for (size_t i = 0; i < snapshot->piece_count; i++)
+    {
+        memcpy(snapshot->pieces[i].place, bytes, snapshot->pieces[i].size);
+        bytes += snapshot->pieces[i].size;
+    }
+}
+
+void snapshot_delete(struct snapshot *snapshot)
+{
+    free(snapshot);
+}
+
+size_t snapshot_size(const struct snapshot *snapshot)
+{
+    return snapshot->size;
+}

@@ -1,8 +1,8 @@
 # wintun_sim_extension(MODULE HEADER header SOURCES source...)
 #
-# Builds the cffi extension MODULE (a dotted Python name) from the marked blocks of HEADER (write_extension.py) and SOURCES.
-# The sources are compiled strictly, as the target <last part of MODULE>_sources; the file that cffi writes is not ours, so
-# it is compiled without those warnings.
+# Builds the cffi extension MODULE (a dotted Python name) from the marked blocks of HEADER (write_extension.py) and
+# SOURCES. The sources are compiled strictly, as the target <last part of MODULE>_sources; the file that cffi writes is
+# not ours, so it is compiled without those warnings.
 
 function(wintun_sim_extension module)
     cmake_parse_arguments(PARSE_ARGV 1 argument "" "HEADER" "SOURCES")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wintun_sim.errors import UsageError
 from wintun_sim.integrations.pcap import Capture, Captured, read_packets, shipped_captures, write_packets
 

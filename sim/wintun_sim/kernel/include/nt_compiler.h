@@ -37,13 +37,13 @@
 #ifndef NTDDI_VERSION
 #define NTDDI_VERSION 0x0A000008
 #endif
-#define NTDDI_WIN7 0x06010000
-#define NTDDI_WIN8 0x06020000
-#define NTDDI_WINBLUE 0x06030000
-#define NTDDI_WIN10 0x0A000000
-#define NTDDI_WIN10_RS5 0x0A000006
+#define NTDDI_WIN7       0x06010000
+#define NTDDI_WIN8       0x06020000
+#define NTDDI_WINBLUE    0x06030000
+#define NTDDI_WIN10      0x0A000000
+#define NTDDI_WIN10_RS5  0x0A000006
 #define NTDDI_WIN10_19H1 0x0A000007
-#define NTDDI_WIN10_VB 0x0A000008
+#define NTDDI_WIN10_VB   0x0A000008
 #ifndef DBG
 #define DBG 0
 #endif
@@ -56,10 +56,10 @@
 #undef __declspec
 #define __declspec(attribute) __declspec_##attribute
 #define __declspec_align(bytes) __attribute__((aligned(bytes)))
-#define __declspec_noreturn __attribute__((noreturn))
-#define __declspec_noinline __attribute__((noinline))
-#define __declspec_selectany __attribute__((weak))
-#define __declspec_deprecated __attribute__((deprecated))
+#define __declspec_noreturn     __attribute__((noreturn))
+#define __declspec_noinline     __attribute__((noinline))
+#define __declspec_selectany    __attribute__((weak))
+#define __declspec_deprecated   __attribute__((deprecated))
 #define __declspec_dllimport
 #define __declspec_dllexport __attribute__((visibility("default")))
 #define __declspec_restrict
@@ -84,9 +84,9 @@
 #endif
 #define __forceinline inline __attribute__((always_inline))
 #define __assume(condition) ((condition) ? (void)0 : __builtin_unreachable())
-#define __noop(...) ((void)0)
-#define __debugbreak() __builtin_trap()
-#define _ReturnAddress() __builtin_return_address(0)
+#define __noop(...)         ((void)0)
+#define __debugbreak()      __builtin_trap()
+#define _ReturnAddress()    __builtin_return_address(0)
 
 /* size_t, SIZE_T, ULONG_PTR and ULONG64 are one type on 64-bit Windows: `long` keeps them one type on LP64 hosts. */
 #undef __int64
@@ -101,11 +101,11 @@
 #undef __declspec
 #define __declspec(attribute) __declspec_##attribute
 #define __declspec_align(bytes) __attribute__((aligned(bytes)))
-#define __declspec_noreturn __attribute__((noreturn))
-#define __declspec_noinline __attribute__((noinline))
-#define __declspec_selectany __attribute__((selectany))
-#define __declspec_dllimport __attribute__((dllimport))
-#define __declspec_dllexport __attribute__((dllexport))
+#define __declspec_noreturn     __attribute__((noreturn))
+#define __declspec_noinline     __attribute__((noinline))
+#define __declspec_selectany    __attribute__((selectany))
+#define __declspec_dllimport    __attribute__((dllimport))
+#define __declspec_dllexport    __attribute__((dllexport))
 #define __declspec_code_seg(name)
 #define __declspec_allocate(name)
 #ifndef __forceinline
@@ -113,8 +113,8 @@
 #endif
 #define __assume(condition) ((condition) ? (void)0 : __builtin_unreachable())
 #define __pragma(directive)
-#define __noop(...) ((void)0)
-#define __debugbreak() __builtin_trap()
+#define __noop(...)      ((void)0)
+#define __debugbreak()   __builtin_trap()
 #define _ReturnAddress() __builtin_return_address(0)
 #ifndef __unaligned
 #define __unaligned
@@ -122,26 +122,28 @@
 #endif
 
 #define DECLSPEC_ALIGN(bytes) __declspec(align(bytes))
-#define DECLSPEC_NORETURN __declspec(noreturn)
-#define DECLSPEC_NOINLINE __declspec(noinline)
-#define DECLSPEC_SELECTANY __declspec(selectany)
-#define DECLSPEC_IMPORT __declspec(dllimport)
-#define DECLSPEC_CACHEALIGN DECLSPEC_ALIGN(64)
+#define DECLSPEC_NORETURN     __declspec(noreturn)
+#define DECLSPEC_NOINLINE     __declspec(noinline)
+#define DECLSPEC_SELECTANY    __declspec(selectany)
+#define DECLSPEC_IMPORT       __declspec(dllimport)
+#define DECLSPEC_CACHEALIGN   DECLSPEC_ALIGN(64)
 #define DECLSPEC_NOTHROW
-#define POINTER_ALIGNMENT DECLSPEC_ALIGN(8)
-#define TYPE_ALIGNMENT(type) _Alignof(type)
+#define POINTER_ALIGNMENT           DECLSPEC_ALIGN(8)
+#define TYPE_ALIGNMENT(type)        _Alignof(type)
 #define SYSTEM_CACHE_ALIGNMENT_SIZE 64
 #define MEMORY_ALLOCATION_ALIGNMENT 16
 
-#define FORCEINLINE __forceinline
-#define FORCENOINLINE __declspec(noinline)
-#define CFORCEINLINE FORCEINLINE
-#define UNALIGNED __unaligned
+#define FORCEINLINE        __forceinline
+#define FORCENOINLINE      __declspec(noinline)
+#define CFORCEINLINE       FORCEINLINE
+#define UNALIGNED          __unaligned
 #define RESTRICTED_POINTER __restrict
 
 #ifdef __cplusplus
 #define EXTERN_C extern "C"
-#define EXTERN_C_START extern "C" {
+#define EXTERN_C_START \
+    extern "C"         \
+    {
 #define EXTERN_C_END }
 #else
 #define EXTERN_C extern
@@ -150,11 +152,11 @@
 #endif
 
 /* Imports are ordinary external functions: the image builder, not the compiler, routes them to the kernel. */
-#define NTAPI __stdcall
-#define FASTCALL __fastcall
-#define WINAPI __stdcall
-#define APIENTRY __stdcall
-#define CALLBACK __stdcall
+#define NTAPI          __stdcall
+#define FASTCALL       __fastcall
+#define WINAPI         __stdcall
+#define APIENTRY       __stdcall
+#define CALLBACK       __stdcall
 #define STDAPICALLTYPE __stdcall
 #define NTSYSAPI
 #define NTSYSCALLAPI

@@ -1,8 +1,8 @@
 /*
  * Cancel-safe IRP queues and remove locks.
  *
- * learn.microsoft.com/windows-hardware/drivers/kernel/cancel-safe-irp-queues and .../kernel/using-remove-locks. The queue owns
- * Tail.Overlay.DriverContext[3] of every IRP in it. IRQL <= DISPATCH_LEVEL; IoInitializeRemoveLock and
+ * learn.microsoft.com/windows-hardware/drivers/kernel/cancel-safe-irp-queues and .../kernel/using-remove-locks. The
+ * queue owns Tail.Overlay.DriverContext[3] of every IRP in it. IRQL <= DISPATCH_LEVEL; IoInitializeRemoveLock and
  * IoReleaseRemoveLockAndWait = PASSIVE_LEVEL.
  */
 #ifndef NT_CSQ_H
@@ -12,7 +12,8 @@
 
 typedef struct _IO_CSQ IO_CSQ, *PIO_CSQ;
 
-typedef struct _IO_CSQ_IRP_CONTEXT {
+typedef struct _IO_CSQ_IRP_CONTEXT
+{
     ULONG Type;
     PIRP Irp;
     PIO_CSQ Csq;
@@ -34,10 +35,11 @@ typedef VOID NTAPI IO_CSQ_COMPLETE_CANCELED_IRP(PIO_CSQ Csq, PIRP Irp);
 typedef IO_CSQ_COMPLETE_CANCELED_IRP *PIO_CSQ_COMPLETE_CANCELED_IRP;
 
 #define IO_TYPE_CSQ_IRP_CONTEXT 1
-#define IO_TYPE_CSQ 2
-#define IO_TYPE_CSQ_EX 3
+#define IO_TYPE_CSQ             2
+#define IO_TYPE_CSQ_EX          3
 
-struct _IO_CSQ {
+struct _IO_CSQ
+{
     ULONG Type;
     PIO_CSQ_INSERT_IRP CsqInsertIrp; /* an IO_CSQ_INSERT_IRP_EX where Type is IO_TYPE_CSQ_EX */
     PIO_CSQ_REMOVE_IRP CsqRemoveIrp;
@@ -61,14 +63,16 @@ NTKERNELAPI NTSTATUS NTAPI IoCsqInsertIrpEx(PIO_CSQ Csq, PIRP Irp, PIO_CSQ_IRP_C
 NTKERNELAPI PIRP NTAPI IoCsqRemoveNextIrp(PIO_CSQ Csq, PVOID PeekContext);
 NTKERNELAPI PIRP NTAPI IoCsqRemoveIrp(PIO_CSQ Csq, PIO_CSQ_IRP_CONTEXT Context);
 
-typedef struct _IO_REMOVE_LOCK_COMMON_BLOCK {
+typedef struct _IO_REMOVE_LOCK_COMMON_BLOCK
+{
     BOOLEAN Removed;
     BOOLEAN Reserved[3];
     volatile LONG IoCount;
     KEVENT RemoveEvent;
 } IO_REMOVE_LOCK_COMMON_BLOCK;
 
-typedef struct _IO_REMOVE_LOCK_DBG_BLOCK {
+typedef struct _IO_REMOVE_LOCK_DBG_BLOCK
+{
     LONG Signature;
     ULONG HighWatermark;
     LONGLONG MaxLockedTicks;
@@ -81,7 +85,8 @@ typedef struct _IO_REMOVE_LOCK_DBG_BLOCK {
     PVOID Blocks;
 } IO_REMOVE_LOCK_DBG_BLOCK;
 
-typedef struct _IO_REMOVE_LOCK {
+typedef struct _IO_REMOVE_LOCK
+{
     IO_REMOVE_LOCK_COMMON_BLOCK Common;
 #if DBG
     IO_REMOVE_LOCK_DBG_BLOCK Dbg;
@@ -95,16 +100,16 @@ NTKERNELAPI NTSTATUS NTAPI IoAcquireRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVO
 NTKERNELAPI VOID NTAPI IoReleaseRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, ULONG RemlockSize);
 NTKERNELAPI VOID NTAPI IoReleaseRemoveLockAndWaitEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, ULONG RemlockSize);
 
-#define IoInitializeRemoveLock(Lock, AllocateTag, MaxLockedMinutes, HighWatermark)                                     \
+#define IoInitializeRemoveLock(Lock, AllocateTag, MaxLockedMinutes, HighWatermark) \
     IoInitializeRemoveLockEx((Lock), (AllocateTag), (MaxLockedMinutes), (HighWatermark), sizeof(IO_REMOVE_LOCK))
 #if DBG
-#define IoAcquireRemoveLock(RemoveLock, Tag)                                                                           \
+#define IoAcquireRemoveLock(RemoveLock, Tag) \
     IoAcquireRemoveLockEx((RemoveLock), (Tag), __FILE__, __LINE__, sizeof(IO_REMOVE_LOCK))
 #else
 #define IoAcquireRemoveLock(RemoveLock, Tag) IoAcquireRemoveLockEx((RemoveLock), (Tag), "", 1, sizeof(IO_REMOVE_LOCK))
 #endif
 #define IoReleaseRemoveLock(RemoveLock, Tag) IoReleaseRemoveLockEx((RemoveLock), (Tag), sizeof(IO_REMOVE_LOCK))
-#define IoReleaseRemoveLockAndWait(RemoveLock, Tag)                                                                    \
+#define IoReleaseRemoveLockAndWait(RemoveLock, Tag) \
     IoReleaseRemoveLockAndWaitEx((RemoveLock), (Tag), sizeof(IO_REMOVE_LOCK))
 
 _Static_assert(sizeof(IO_CSQ) == 64 && offsetof(IO_CSQ, ReservePointer) == 56, "IO_CSQ");

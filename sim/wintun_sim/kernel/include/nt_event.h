@@ -1,8 +1,10 @@
 /*
  * Dispatcher objects (events, timers, semaphores, mutexes), DPCs, and waiting.
  *
- * A wait with a timeout other than zero needs IRQL <= APC_LEVEL, one with timeout zero <= DISPATCH_LEVEL; KeSetEvent with Wait FALSE
- * <= DISPATCH_LEVEL (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject, nf-wdm-kesetevent).
+ * A wait with a timeout other than zero needs IRQL <= APC_LEVEL, one with timeout zero <= DISPATCH_LEVEL; KeSetEvent
+ * with Wait FALSE
+ * <= DISPATCH_LEVEL (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject,
+ * nf-wdm-kesetevent).
  */
 #ifndef NT_EVENT_H
 #define NT_EVENT_H
@@ -15,10 +17,23 @@ typedef struct _KTHREAD *PKTHREAD, *PETHREAD, *PRKTHREAD;
 typedef struct _KPROCESS *PKPROCESS, *PEPROCESS, *PRKPROCESS;
 typedef LONG KPRIORITY;
 
-typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
-typedef enum _TIMER_TYPE { NotificationTimer, SynchronizationTimer } TIMER_TYPE;
-typedef enum _WAIT_TYPE { WaitAll, WaitAny } WAIT_TYPE;
-typedef enum _KWAIT_REASON {
+typedef enum _EVENT_TYPE
+{
+    NotificationEvent,
+    SynchronizationEvent
+} EVENT_TYPE;
+typedef enum _TIMER_TYPE
+{
+    NotificationTimer,
+    SynchronizationTimer
+} TIMER_TYPE;
+typedef enum _WAIT_TYPE
+{
+    WaitAll,
+    WaitAny
+} WAIT_TYPE;
+typedef enum _KWAIT_REASON
+{
     Executive,
     FreePage,
     PageIn,
@@ -28,10 +43,13 @@ typedef enum _KWAIT_REASON {
     UserRequest
 } KWAIT_REASON;
 
-typedef struct _DISPATCHER_HEADER {
-    union {
+typedef struct _DISPATCHER_HEADER
+{
+    union
+    {
         volatile LONG Lock;
-        struct {
+        struct
+        {
             UCHAR Type;
             UCHAR Signalling;
             UCHAR Size;
@@ -42,20 +60,24 @@ typedef struct _DISPATCHER_HEADER {
     LIST_ENTRY WaitListHead;
 } DISPATCHER_HEADER, *PDISPATCHER_HEADER;
 
-typedef struct _KEVENT {
+typedef struct _KEVENT
+{
     DISPATCHER_HEADER Header;
 } KEVENT, *PKEVENT, *PRKEVENT;
 
-typedef struct _KSEMAPHORE {
+typedef struct _KSEMAPHORE
+{
     DISPATCHER_HEADER Header;
     LONG Limit;
 } KSEMAPHORE, *PKSEMAPHORE, *PRKSEMAPHORE;
 
-typedef struct _KMUTANT {
+typedef struct _KMUTANT
+{
     DISPATCHER_HEADER Header;
     LIST_ENTRY MutantListEntry;
     PKTHREAD OwnerThread;
-    union {
+    union
+    {
         UCHAR MutantFlags;
         BOOLEAN Abandoned;
     };
@@ -67,10 +89,13 @@ typedef VOID NTAPI KDEFERRED_ROUTINE(struct _KDPC *Dpc, PVOID DeferredContext, P
                                      PVOID SystemArgument2);
 typedef KDEFERRED_ROUTINE *PKDEFERRED_ROUTINE;
 
-typedef struct _KDPC {
-    union {
+typedef struct _KDPC
+{
+    union
+    {
         ULONG TargetInfoAsUlong;
-        struct {
+        struct
+        {
             UCHAR Type;
             UCHAR Importance;
             volatile USHORT Number;
@@ -85,7 +110,8 @@ typedef struct _KDPC {
     PVOID DpcData;
 } KDPC, *PKDPC, *PRKDPC;
 
-typedef struct _KTIMER {
+typedef struct _KTIMER
+{
     DISPATCHER_HEADER Header;
     ULARGE_INTEGER DueTime;
     LIST_ENTRY TimerListEntry;
@@ -94,7 +120,8 @@ typedef struct _KTIMER {
     LONG Period;
 } KTIMER, *PKTIMER, *PRKTIMER;
 
-typedef struct _KAPC {
+typedef struct _KAPC
+{
     UCHAR Type;
     UCHAR AllFlags;
     UCHAR Size;
@@ -119,15 +146,16 @@ _Static_assert(sizeof(KDPC) == 64 && offsetof(KDPC, DeferredRoutine) == 24, "KDP
 _Static_assert(sizeof(KTIMER) == 64 && offsetof(KTIMER, Dpc) == 48, "KTIMER");
 _Static_assert(sizeof(KAPC) == 88 && offsetof(KAPC, ApcStateIndex) == 80, "KAPC");
 
-#define IO_NO_INCREMENT 0
-#define IO_NETWORK_INCREMENT 2
-#define IO_DISK_INCREMENT 1
-#define EVENT_INCREMENT 1
+#define IO_NO_INCREMENT       0
+#define IO_NETWORK_INCREMENT  2
+#define IO_DISK_INCREMENT     1
+#define EVENT_INCREMENT       1
 #define LOW_REALTIME_PRIORITY 16
-#define MAXIMUM_WAIT_OBJECTS 64
-#define THREAD_WAIT_OBJECTS 3
+#define MAXIMUM_WAIT_OBJECTS  64
+#define THREAD_WAIT_OBJECTS   3
 
-typedef struct _KWAIT_BLOCK {
+typedef struct _KWAIT_BLOCK
+{
     LIST_ENTRY WaitListEntry;
     UCHAR WaitType;
     volatile UCHAR BlockState;
@@ -155,8 +183,7 @@ NTKERNELAPI NTSTATUS NTAPI KeWaitForMultipleObjects(ULONG Count, PVOID Object[],
                                                     BOOLEAN Alertable, PLARGE_INTEGER Timeout,
                                                     PKWAIT_BLOCK WaitBlockArray);
 #define KeWaitForMutexObject KeWaitForSingleObject
-NTKERNELAPI NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
-                                                  PLARGE_INTEGER Interval);
+NTKERNELAPI NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
 
 NTKERNELAPI VOID NTAPI KeInitializeTimer(PKTIMER Timer);
 NTKERNELAPI VOID NTAPI KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type);
@@ -182,9 +209,9 @@ VOID NTAPI KeQueryTickCount(PLARGE_INTEGER TickCount);
 ULONGLONG NTAPI KeQueryInterruptTime(VOID);
 #else
 #define NT_SHARED_USER_DATA 0xFFFFF78000000000ULL
-#define KeQuerySystemTime(CurrentTime)                                                                                 \
+#define KeQuerySystemTime(CurrentTime) \
     ((void)((CurrentTime)->QuadPart = *(volatile LONGLONG *)(NT_SHARED_USER_DATA + 0x14)))
-#define KeQueryTickCount(TickCount)                                                                                    \
+#define KeQueryTickCount(TickCount) \
     ((void)((TickCount)->QuadPart = *(volatile LONGLONG *)(NT_SHARED_USER_DATA + 0x320)))
 #define KeQueryInterruptTime() (*(volatile ULONGLONG *)(NT_SHARED_USER_DATA + 0x08))
 #endif

@@ -2,53 +2,53 @@
  * The Interlocked family, ordered reads and writes, and barriers.
  *
  * On Windows these are compiler intrinsics, never imports. Interlocked operations without a suffix are full barriers
- * (learn.microsoft.com/windows/win32/sync/interlocked-variable-access), so each is a sequentially consistent atomic here.
- * Any IRQL.
+ * (learn.microsoft.com/windows/win32/sync/interlocked-variable-access), so each is a sequentially consistent atomic
+ * here. Any IRQL.
  */
 #ifndef NT_INTERLOCKED_H
 #define NT_INTERLOCKED_H
 
 #include "ntdef.h"
 
-#define NT_INTERLOCKED_ADDEND(name, type, order)                                                                       \
-    FORCEINLINE type InterlockedIncrement##name(type volatile *target)                                                 \
-    {                                                                                                                  \
-        return __atomic_add_fetch(target, 1, order);                                                                   \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedDecrement##name(type volatile *target)                                                 \
-    {                                                                                                                  \
-        return __atomic_sub_fetch(target, 1, order);                                                                   \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedExchange##name(type volatile *target, type value)                                      \
-    {                                                                                                                  \
-        return __atomic_exchange_n(target, value, order);                                                              \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedExchangeAdd##name(type volatile *target, type value)                                   \
-    {                                                                                                                  \
-        return __atomic_fetch_add(target, value, order);                                                               \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedAdd##name(type volatile *target, type value)                                           \
-    {                                                                                                                  \
-        return __atomic_add_fetch(target, value, order);                                                               \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedAnd##name(type volatile *target, type value)                                           \
-    {                                                                                                                  \
-        return __atomic_fetch_and(target, value, order);                                                               \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedOr##name(type volatile *target, type value)                                            \
-    {                                                                                                                  \
-        return __atomic_fetch_or(target, value, order);                                                                \
-    }                                                                                                                  \
-    FORCEINLINE type InterlockedXor##name(type volatile *target, type value)                                           \
-    {                                                                                                                  \
-        return __atomic_fetch_xor(target, value, order);                                                               \
+#define NT_INTERLOCKED_ADDEND(name, type, order)                                     \
+    FORCEINLINE type InterlockedIncrement##name(type volatile *target)               \
+    {                                                                                \
+        return __atomic_add_fetch(target, 1, order);                                 \
+    }                                                                                \
+    FORCEINLINE type InterlockedDecrement##name(type volatile *target)               \
+    {                                                                                \
+        return __atomic_sub_fetch(target, 1, order);                                 \
+    }                                                                                \
+    FORCEINLINE type InterlockedExchange##name(type volatile *target, type value)    \
+    {                                                                                \
+        return __atomic_exchange_n(target, value, order);                            \
+    }                                                                                \
+    FORCEINLINE type InterlockedExchangeAdd##name(type volatile *target, type value) \
+    {                                                                                \
+        return __atomic_fetch_add(target, value, order);                             \
+    }                                                                                \
+    FORCEINLINE type InterlockedAdd##name(type volatile *target, type value)         \
+    {                                                                                \
+        return __atomic_add_fetch(target, value, order);                             \
+    }                                                                                \
+    FORCEINLINE type InterlockedAnd##name(type volatile *target, type value)         \
+    {                                                                                \
+        return __atomic_fetch_and(target, value, order);                             \
+    }                                                                                \
+    FORCEINLINE type InterlockedOr##name(type volatile *target, type value)          \
+    {                                                                                \
+        return __atomic_fetch_or(target, value, order);                              \
+    }                                                                                \
+    FORCEINLINE type InterlockedXor##name(type volatile *target, type value)         \
+    {                                                                                \
+        return __atomic_fetch_xor(target, value, order);                             \
     }
 
-#define NT_INTERLOCKED_COMPARE(name, type, order, failure)                                                             \
-    FORCEINLINE type InterlockedCompareExchange##name(type volatile *target, type value, type expected)                \
-    {                                                                                                                  \
-        __atomic_compare_exchange_n(target, &expected, value, 0, order, failure);                                      \
-        return expected;                                                                                               \
+#define NT_INTERLOCKED_COMPARE(name, type, order, failure)                                              \
+    FORCEINLINE type InterlockedCompareExchange##name(type volatile *target, type value, type expected) \
+    {                                                                                                   \
+        __atomic_compare_exchange_n(target, &expected, value, 0, order, failure);                       \
+        return expected;                                                                                \
     }
 
 NT_INTERLOCKED_ADDEND(, LONG, __ATOMIC_SEQ_CST)
@@ -80,16 +80,16 @@ FORCEINLINE PVOID NtInterlockedExchangePointer(void volatile *target, PVOID valu
 {
     return __atomic_exchange_n((PVOID volatile *)target, value, __ATOMIC_SEQ_CST);
 }
-#define InterlockedExchangePointer(target, value) NtInterlockedExchangePointer((target), (PVOID)(value))
+#define InterlockedExchangePointer(target, value)        NtInterlockedExchangePointer((target), (PVOID)(value))
 #define InterlockedExchangePointerAcquire(target, value) InterlockedExchangePointer(target, value)
 #define InterlockedExchangePointerNoFence(target, value) InterlockedExchangePointer(target, value)
-#define InterlockedCompareExchangePointer(target, value, expected)                                                     \
+#define InterlockedCompareExchangePointer(target, value, expected) \
     InterlockedCompareExchangePointer((PVOID volatile *)(target), (PVOID)(value), (PVOID)(expected))
-#define InterlockedCompareExchangePointerAcquire(target, value, expected)                                              \
+#define InterlockedCompareExchangePointerAcquire(target, value, expected) \
     InterlockedCompareExchangePointerAcquire((PVOID volatile *)(target), (PVOID)(value), (PVOID)(expected))
-#define InterlockedCompareExchangePointerRelease(target, value, expected)                                              \
+#define InterlockedCompareExchangePointerRelease(target, value, expected) \
     InterlockedCompareExchangePointerRelease((PVOID volatile *)(target), (PVOID)(value), (PVOID)(expected))
-#define InterlockedCompareExchangePointerNoFence(target, value, expected)                                              \
+#define InterlockedCompareExchangePointerNoFence(target, value, expected) \
     InterlockedCompareExchangePointerNoFence((PVOID volatile *)(target), (PVOID)(value), (PVOID)(expected))
 
 FORCEINLINE ULONG InterlockedIncrementULong(ULONG volatile *target)
@@ -110,30 +110,30 @@ FORCEINLINE UCHAR InterlockedBitTestAndReset(LONG volatile *base, LONG bit)
 }
 
 /* learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-readacquire and its kin. */
-#define NT_ORDERED_ACCESS(name, type)                                                                                  \
-    FORCEINLINE type Read##name##Acquire(type const volatile *source)                                                  \
-    {                                                                                                                  \
-        return __atomic_load_n(source, __ATOMIC_ACQUIRE);                                                              \
-    }                                                                                                                  \
-    FORCEINLINE type Read##name##NoFence(type const volatile *source)                                                  \
-    {                                                                                                                  \
-        return __atomic_load_n(source, __ATOMIC_RELAXED);                                                              \
-    }                                                                                                                  \
-    FORCEINLINE type Read##name##Raw(type const volatile *source)                                                      \
-    {                                                                                                                  \
-        return __atomic_load_n(source, __ATOMIC_RELAXED);                                                              \
-    }                                                                                                                  \
-    FORCEINLINE void Write##name##Release(type volatile *target, type value)                                           \
-    {                                                                                                                  \
-        __atomic_store_n(target, value, __ATOMIC_RELEASE);                                                             \
-    }                                                                                                                  \
-    FORCEINLINE void Write##name##NoFence(type volatile *target, type value)                                           \
-    {                                                                                                                  \
-        __atomic_store_n(target, value, __ATOMIC_RELAXED);                                                             \
-    }                                                                                                                  \
-    FORCEINLINE void Write##name##Raw(type volatile *target, type value)                                               \
-    {                                                                                                                  \
-        __atomic_store_n(target, value, __ATOMIC_RELAXED);                                                             \
+#define NT_ORDERED_ACCESS(name, type)                                        \
+    FORCEINLINE type Read##name##Acquire(type const volatile *source)        \
+    {                                                                        \
+        return __atomic_load_n(source, __ATOMIC_ACQUIRE);                    \
+    }                                                                        \
+    FORCEINLINE type Read##name##NoFence(type const volatile *source)        \
+    {                                                                        \
+        return __atomic_load_n(source, __ATOMIC_RELAXED);                    \
+    }                                                                        \
+    FORCEINLINE type Read##name##Raw(type const volatile *source)            \
+    {                                                                        \
+        return __atomic_load_n(source, __ATOMIC_RELAXED);                    \
+    }                                                                        \
+    FORCEINLINE void Write##name##Release(type volatile *target, type value) \
+    {                                                                        \
+        __atomic_store_n(target, value, __ATOMIC_RELEASE);                   \
+    }                                                                        \
+    FORCEINLINE void Write##name##NoFence(type volatile *target, type value) \
+    {                                                                        \
+        __atomic_store_n(target, value, __ATOMIC_RELAXED);                   \
+    }                                                                        \
+    FORCEINLINE void Write##name##Raw(type volatile *target, type value)     \
+    {                                                                        \
+        __atomic_store_n(target, value, __ATOMIC_RELAXED);                   \
     }
 NT_ORDERED_ACCESS(, LONG)
 NT_ORDERED_ACCESS(ULong, ULONG)
@@ -145,17 +145,17 @@ NT_ORDERED_ACCESS(UChar, UCHAR)
 NT_ORDERED_ACCESS(16, SHORT)
 NT_ORDERED_ACCESS(UShort, USHORT)
 
-#define ReadPointerAcquire(source) ReadPointerAcquire((PVOID const volatile *)(source))
-#define ReadPointerNoFence(source) ReadPointerNoFence((PVOID const volatile *)(source))
-#define ReadPointerRaw(source) ReadPointerRaw((PVOID const volatile *)(source))
+#define ReadPointerAcquire(source)         ReadPointerAcquire((PVOID const volatile *)(source))
+#define ReadPointerNoFence(source)         ReadPointerNoFence((PVOID const volatile *)(source))
+#define ReadPointerRaw(source)             ReadPointerRaw((PVOID const volatile *)(source))
 #define WritePointerRelease(target, value) WritePointerRelease((PVOID volatile *)(target), (PVOID)(value))
 #define WritePointerNoFence(target, value) WritePointerNoFence((PVOID volatile *)(target), (PVOID)(value))
-#define WritePointerRaw(target, value) WritePointerRaw((PVOID volatile *)(target), (PVOID)(value))
+#define WritePointerRaw(target, value)     WritePointerRaw((PVOID volatile *)(target), (PVOID)(value))
 
-#define MemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define KeMemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define MemoryBarrier()               __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define KeMemoryBarrier()             __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define KeMemoryBarrierWithoutFence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#define _ReadWriteBarrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#define YieldProcessor() __asm__ __volatile__("" ::: "memory")
+#define _ReadWriteBarrier()           __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define YieldProcessor()              __asm__ __volatile__("" ::: "memory")
 
 #endif

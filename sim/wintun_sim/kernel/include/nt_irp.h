@@ -1,9 +1,9 @@
 /*
  * I/O request packets: layout, the inline functions that move within one, and the calls that complete and cancel one.
  *
- * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_irp, ns-wdm-_io_stack_location. What the WDK implements inline
- * (stack location, pending mark, cancel routine) is inline here; IoCompleteRequest and IoCallDriver are the imports
- * IofCompleteRequest and IofCallDriver.
+ * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_irp, ns-wdm-_io_stack_location. What the WDK implements
+ * inline (stack location, pending mark, cancel routine) is inline here; IoCompleteRequest and IoCallDriver are the
+ * imports IofCompleteRequest and IofCallDriver.
  */
 #ifndef NT_IRP_H
 #define NT_IRP_H
@@ -17,7 +17,8 @@ typedef struct _CM_RESOURCE_LIST *PCM_RESOURCE_LIST;
 typedef struct _IO_RESOURCE_REQUIREMENTS_LIST *PIO_RESOURCE_REQUIREMENTS_LIST;
 typedef struct _INTERFACE *PINTERFACE;
 
-typedef enum _DEVICE_RELATION_TYPE {
+typedef enum _DEVICE_RELATION_TYPE
+{
     BusRelations,
     EjectionRelations,
     PowerRelations,
@@ -26,7 +27,8 @@ typedef enum _DEVICE_RELATION_TYPE {
     SingleBusRelations,
     TransportRelations
 } DEVICE_RELATION_TYPE;
-typedef enum _BUS_QUERY_ID_TYPE {
+typedef enum _BUS_QUERY_ID_TYPE
+{
     BusQueryDeviceID,
     BusQueryHardwareIDs,
     BusQueryCompatibleIDs,
@@ -34,15 +36,21 @@ typedef enum _BUS_QUERY_ID_TYPE {
     BusQueryDeviceSerialNumber,
     BusQueryContainerID
 } BUS_QUERY_ID_TYPE;
-typedef enum _DEVICE_TEXT_TYPE { DeviceTextDescription, DeviceTextLocationInformation } DEVICE_TEXT_TYPE;
-typedef enum _DEVICE_USAGE_NOTIFICATION_TYPE {
+typedef enum _DEVICE_TEXT_TYPE
+{
+    DeviceTextDescription,
+    DeviceTextLocationInformation
+} DEVICE_TEXT_TYPE;
+typedef enum _DEVICE_USAGE_NOTIFICATION_TYPE
+{
     DeviceUsageTypeUndefined,
     DeviceUsageTypePaging,
     DeviceUsageTypeHibernation,
     DeviceUsageTypeDumpFile,
     DeviceUsageTypeBoot
 } DEVICE_USAGE_NOTIFICATION_TYPE;
-typedef enum _SYSTEM_POWER_STATE {
+typedef enum _SYSTEM_POWER_STATE
+{
     PowerSystemUnspecified,
     PowerSystemWorking,
     PowerSystemSleeping1,
@@ -52,7 +60,8 @@ typedef enum _SYSTEM_POWER_STATE {
     PowerSystemShutdown,
     PowerSystemMaximum
 } SYSTEM_POWER_STATE;
-typedef enum _DEVICE_POWER_STATE {
+typedef enum _DEVICE_POWER_STATE
+{
     PowerDeviceUnspecified,
     PowerDeviceD0,
     PowerDeviceD1,
@@ -60,7 +69,8 @@ typedef enum _DEVICE_POWER_STATE {
     PowerDeviceD3,
     PowerDeviceMaximum
 } DEVICE_POWER_STATE;
-typedef enum _POWER_ACTION {
+typedef enum _POWER_ACTION
+{
     PowerActionNone,
     PowerActionReserved,
     PowerActionSleep,
@@ -70,93 +80,116 @@ typedef enum _POWER_ACTION {
     PowerActionShutdownOff,
     PowerActionWarmEject
 } POWER_ACTION;
-typedef enum _POWER_STATE_TYPE { SystemPowerState, DevicePowerState } POWER_STATE_TYPE;
-typedef union _POWER_STATE {
+typedef enum _POWER_STATE_TYPE
+{
+    SystemPowerState,
+    DevicePowerState
+} POWER_STATE_TYPE;
+typedef union _POWER_STATE
+{
     SYSTEM_POWER_STATE SystemState;
     DEVICE_POWER_STATE DeviceState;
 } POWER_STATE, *PPOWER_STATE;
-typedef enum _FILE_INFORMATION_CLASS {
+typedef enum _FILE_INFORMATION_CLASS
+{
     FileBasicInformation = 4,
     FileStandardInformation = 5,
     FilePositionInformation = 14,
     FileEndOfFileInformation = 20
 } FILE_INFORMATION_CLASS;
 
-typedef struct DECLSPEC_ALIGN(8) _IO_STACK_LOCATION {
+typedef struct DECLSPEC_ALIGN(8) _IO_STACK_LOCATION
+{
     UCHAR MajorFunction;
     UCHAR MinorFunction;
     UCHAR Flags;
     UCHAR Control;
-    union {
-        struct {
+    union
+    {
+        struct
+        {
             PIO_SECURITY_CONTEXT SecurityContext;
             ULONG Options;
             USHORT POINTER_ALIGNMENT FileAttributes;
             USHORT ShareAccess;
             ULONG POINTER_ALIGNMENT EaLength;
         } Create;
-        struct {
+        struct
+        {
             ULONG Length;
             ULONG POINTER_ALIGNMENT Key;
             LARGE_INTEGER ByteOffset;
         } Read;
-        struct {
+        struct
+        {
             ULONG Length;
             ULONG POINTER_ALIGNMENT Key;
             LARGE_INTEGER ByteOffset;
         } Write;
-        struct {
+        struct
+        {
             ULONG Length;
             FILE_INFORMATION_CLASS POINTER_ALIGNMENT FileInformationClass;
         } QueryFile;
-        struct {
+        struct
+        {
             ULONG OutputBufferLength;
             ULONG POINTER_ALIGNMENT InputBufferLength;
             ULONG POINTER_ALIGNMENT IoControlCode;
             PVOID Type3InputBuffer;
         } DeviceIoControl;
-        struct {
+        struct
+        {
             DEVICE_RELATION_TYPE Type;
         } QueryDeviceRelations;
-        struct {
+        struct
+        {
             const GUID *InterfaceType;
             USHORT Size;
             USHORT Version;
             PINTERFACE Interface;
             PVOID InterfaceSpecificData;
         } QueryInterface;
-        struct {
+        struct
+        {
             PDEVICE_CAPABILITIES Capabilities;
         } DeviceCapabilities;
-        struct {
+        struct
+        {
             BUS_QUERY_ID_TYPE IdType;
         } QueryId;
-        struct {
+        struct
+        {
             DEVICE_TEXT_TYPE DeviceTextType;
             LCID POINTER_ALIGNMENT LocaleId;
         } QueryDeviceText;
-        struct {
+        struct
+        {
             BOOLEAN InPath;
             BOOLEAN Reserved[3];
             DEVICE_USAGE_NOTIFICATION_TYPE POINTER_ALIGNMENT Type;
         } UsageNotification;
-        struct {
+        struct
+        {
             ULONG SystemContext;
             POWER_STATE_TYPE POINTER_ALIGNMENT Type;
             POWER_STATE POINTER_ALIGNMENT State;
             POWER_ACTION POINTER_ALIGNMENT ShutdownType;
         } Power;
-        struct {
+        struct
+        {
             PCM_RESOURCE_LIST AllocatedResources;
             PCM_RESOURCE_LIST AllocatedResourcesTranslated;
         } StartDevice;
-        struct {
+        struct
+        {
             ULONG_PTR ProviderId;
             PVOID DataPath;
             ULONG BufferSize;
             PVOID Buffer;
         } WMI;
-        struct {
+        struct
+        {
             PVOID Argument1;
             PVOID Argument2;
             PVOID Argument3;
@@ -169,14 +202,16 @@ typedef struct DECLSPEC_ALIGN(8) _IO_STACK_LOCATION {
     PVOID Context;
 } IO_STACK_LOCATION, *PIO_STACK_LOCATION;
 
-typedef struct DECLSPEC_ALIGN(16) _IRP {
+typedef struct DECLSPEC_ALIGN(16) _IRP
+{
     CSHORT Type;
     USHORT Size; /* of this structure with its stack locations, bytes */
     USHORT AllocationProcessorNumber;
     USHORT Reserved;
     PMDL MdlAddress;
     ULONG Flags;
-    union {
+    union
+    {
         struct _IRP *MasterIrp;
         volatile LONG IrpCount;
         PVOID SystemBuffer;
@@ -193,8 +228,10 @@ typedef struct DECLSPEC_ALIGN(16) _IRP {
     UCHAR AllocationFlags;
     PIO_STATUS_BLOCK UserIosb;
     PKEVENT UserEvent;
-    union {
-        struct {
+    union
+    {
+        struct
+        {
             PVOID UserApcRoutine;
             PVOID UserApcContext;
         } AsynchronousParameters;
@@ -202,16 +239,20 @@ typedef struct DECLSPEC_ALIGN(16) _IRP {
     } Overlay;
     volatile PDRIVER_CANCEL CancelRoutine;
     PVOID UserBuffer;
-    union {
-        struct {
-            union {
+    union
+    {
+        struct
+        {
+            union
+            {
                 KDEVICE_QUEUE_ENTRY DeviceQueueEntry;
                 PVOID DriverContext[4];
             };
             PETHREAD Thread;
             PCHAR AuxiliaryBuffer;
             LIST_ENTRY ListEntry;
-            union {
+            union
+            {
                 struct _IO_STACK_LOCATION *CurrentStackLocation;
                 ULONG PacketType;
             };
@@ -223,29 +264,29 @@ typedef struct DECLSPEC_ALIGN(16) _IRP {
     } Tail;
 } IRP, *PIRP;
 
-#define IRP_NOCACHE 0x00000001
-#define IRP_PAGING_IO 0x00000002
-#define IRP_SYNCHRONOUS_API 0x00000004
-#define IRP_ASSOCIATED_IRP 0x00000008
-#define IRP_BUFFERED_IO 0x00000010
-#define IRP_DEALLOCATE_BUFFER 0x00000020
-#define IRP_INPUT_OPERATION 0x00000040
-#define IRP_CREATE_OPERATION 0x00000080
-#define IRP_READ_OPERATION 0x00000100
-#define IRP_WRITE_OPERATION 0x00000200
-#define IRP_CLOSE_OPERATION 0x00000400
+#define IRP_NOCACHE             0x00000001
+#define IRP_PAGING_IO           0x00000002
+#define IRP_SYNCHRONOUS_API     0x00000004
+#define IRP_ASSOCIATED_IRP      0x00000008
+#define IRP_BUFFERED_IO         0x00000010
+#define IRP_DEALLOCATE_BUFFER   0x00000020
+#define IRP_INPUT_OPERATION     0x00000040
+#define IRP_CREATE_OPERATION    0x00000080
+#define IRP_READ_OPERATION      0x00000100
+#define IRP_WRITE_OPERATION     0x00000200
+#define IRP_CLOSE_OPERATION     0x00000400
 #define IRP_DEFER_IO_COMPLETION 0x00000800
 
-#define SL_PENDING_RETURNED 0x01
-#define SL_ERROR_RETURNED 0x02
-#define SL_INVOKE_ON_CANCEL 0x20
+#define SL_PENDING_RETURNED  0x01
+#define SL_ERROR_RETURNED    0x02
+#define SL_INVOKE_ON_CANCEL  0x20
 #define SL_INVOKE_ON_SUCCESS 0x40
-#define SL_INVOKE_ON_ERROR 0x80
+#define SL_INVOKE_ON_ERROR   0x80
 
 NTKERNELAPI VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost);
 NTKERNELAPI NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 #define IoCompleteRequest(Irp, PriorityBoost) IofCompleteRequest((Irp), (PriorityBoost))
-#define IoCallDriver(DeviceObject, Irp) IofCallDriver((DeviceObject), (Irp))
+#define IoCallDriver(DeviceObject, Irp)       IofCallDriver((DeviceObject), (Irp))
 NTKERNELAPI BOOLEAN NTAPI IoCancelIrp(PIRP Irp);
 NTKERNELAPI VOID NTAPI IoAcquireCancelSpinLock(PKIRQL Irql);
 NTKERNELAPI VOID NTAPI IoReleaseCancelSpinLock(KIRQL Irql);

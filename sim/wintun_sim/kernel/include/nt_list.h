@@ -2,15 +2,15 @@
  * Doubly and singly linked lists: inline on Windows, inline here (learn.microsoft.com/windows-hardware/drivers/kernel/
  * singly-and-doubly-linked-lists). Any IRQL; the caller holds whatever lock guards the list.
  *
- * Windows stops a damaged list with a fast fail (bug check 0x139, parameter 3). So does this: RtlFailFast is __int2c's cousin,
- * here a call to KeBugCheckEx, which both kernels export.
+ * Windows stops a damaged list with a fast fail (bug check 0x139, parameter 3). So does this: RtlFailFast is __int2c's
+ * cousin, here a call to KeBugCheckEx, which both kernels export.
  */
 #ifndef NT_LIST_H
 #define NT_LIST_H
 
 #include "ntdef.h"
 
-#define FAST_FAIL_CORRUPT_LIST_ENTRY 3
+#define FAST_FAIL_CORRUPT_LIST_ENTRY  3
 #define KERNEL_SECURITY_CHECK_FAILURE 0x139
 NTKERNELAPI DECLSPEC_NORETURN VOID NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
                                                       ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3,

@@ -1,31 +1,31 @@
 /*
  * IRQL, spin locks in all their forms, fast mutexes, run-down protection.
  *
- * Acquiring needs IRQL <= DISPATCH_LEVEL (= DISPATCH_LEVEL for the AtDpcLevel forms), releasing = DISPATCH_LEVEL. Which names are
- * imports follows x64 Windows: KeAcquireSpinLock is a macro over KeAcquireSpinLockRaiseToDpc, and so on.
+ * Acquiring needs IRQL <= DISPATCH_LEVEL (= DISPATCH_LEVEL for the AtDpcLevel forms), releasing = DISPATCH_LEVEL. Which
+ * names are imports follows x64 Windows: KeAcquireSpinLock is a macro over KeAcquireSpinLockRaiseToDpc, and so on.
  */
 #ifndef NT_LOCK_H
 #define NT_LOCK_H
 
 #include "nt_event.h"
 
-#define PASSIVE_LEVEL 0
-#define LOW_LEVEL 0
-#define APC_LEVEL 1
+#define PASSIVE_LEVEL  0
+#define LOW_LEVEL      0
+#define APC_LEVEL      1
 #define DISPATCH_LEVEL 2
 #if defined(_ARM64_)
 #define CLOCK_LEVEL 13
-#define IPI_LEVEL 14
+#define IPI_LEVEL   14
 #define POWER_LEVEL 15
 #else
-#define CMCI_LEVEL 5
+#define CMCI_LEVEL  5
 #define CLOCK_LEVEL 13
-#define IPI_LEVEL 14
-#define DRS_LEVEL 14
+#define IPI_LEVEL   14
+#define DRS_LEVEL   14
 #define POWER_LEVEL 14
 #endif
 #define PROFILE_LEVEL 15
-#define HIGH_LEVEL 15
+#define HIGH_LEVEL    15
 
 /* x64 Windows keeps the IRQL in control register 8, which the WDK reads and writes inline; a host has functions. */
 #if defined(_AMD64_) && !NT_HOST
@@ -83,12 +83,14 @@ NTKERNELAPI BOOLEAN FASTCALL KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLo
 NTKERNELAPI BOOLEAN FASTCALL KeTestSpinLock(PKSPIN_LOCK SpinLock);
 #define KeAcquireSpinLock(SpinLock, OldIrql) ((void)(*(OldIrql) = KeAcquireSpinLockRaiseToDpc(SpinLock)))
 
-typedef struct _KSPIN_LOCK_QUEUE {
+typedef struct _KSPIN_LOCK_QUEUE
+{
     struct _KSPIN_LOCK_QUEUE *volatile Next;
     PKSPIN_LOCK volatile Lock;
 } KSPIN_LOCK_QUEUE, *PKSPIN_LOCK_QUEUE;
 
-typedef struct _KLOCK_QUEUE_HANDLE {
+typedef struct _KLOCK_QUEUE_HANDLE
+{
     KSPIN_LOCK_QUEUE LockQueue;
     KIRQL OldIrql;
 } KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
@@ -112,7 +114,8 @@ NTKERNELAPI VOID NTAPI ExReleaseSpinLockExclusive(PEX_SPIN_LOCK SpinLock, KIRQL 
 NTKERNELAPI VOID NTAPI ExReleaseSpinLockExclusiveFromDpcLevel(PEX_SPIN_LOCK SpinLock);
 NTKERNELAPI LOGICAL NTAPI ExTryConvertSharedSpinLockExclusive(PEX_SPIN_LOCK SpinLock);
 
-typedef struct _FAST_MUTEX {
+typedef struct _FAST_MUTEX
+{
     LONG Count;
     PVOID Owner;
     ULONG Contention;
@@ -141,8 +144,10 @@ NTKERNELAPI BOOLEAN NTAPI KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX Mutex);
 NTKERNELAPI VOID NTAPI KeReleaseGuardedMutex(PKGUARDED_MUTEX Mutex);
 
 /* learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection. */
-typedef struct _EX_RUNDOWN_REF {
-    union {
+typedef struct _EX_RUNDOWN_REF
+{
+    union
+    {
         volatile ULONG_PTR Count;
         volatile PVOID Ptr;
     };

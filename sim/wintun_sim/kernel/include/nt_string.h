@@ -10,14 +10,14 @@
 
 #include "ntdef.h"
 
-#define RtlMoveMemory(Destination, Source, Length) memmove((Destination), (Source), (Length))
-#define RtlCopyMemory(Destination, Source, Length) memcpy((Destination), (Source), (Length))
-#define RtlFillMemory(Destination, Length, Fill) memset((Destination), (Fill), (Length))
-#define RtlZeroMemory(Destination, Length) memset((Destination), 0, (Length))
+#define RtlMoveMemory(Destination, Source, Length)  memmove((Destination), (Source), (Length))
+#define RtlCopyMemory(Destination, Source, Length)  memcpy((Destination), (Source), (Length))
+#define RtlFillMemory(Destination, Length, Fill)    memset((Destination), (Fill), (Length))
+#define RtlZeroMemory(Destination, Length)          memset((Destination), 0, (Length))
 #define RtlEqualMemory(Destination, Source, Length) (!memcmp((Destination), (Source), (Length)))
-#define RtlCopyBytes RtlCopyMemory
-#define RtlZeroBytes RtlZeroMemory
-#define RtlFillBytes RtlFillMemory
+#define RtlCopyBytes                                RtlCopyMemory
+#define RtlZeroBytes                                RtlZeroMemory
+#define RtlFillBytes                                RtlFillMemory
 NTSYSAPI SIZE_T NTAPI RtlCompareMemory(const VOID *Source1, const VOID *Source2, SIZE_T Length);
 
 /* Not elided although the memory is dead afterwards. */
@@ -28,12 +28,12 @@ FORCEINLINE PVOID RtlSecureZeroMemory(PVOID Pointer, SIZE_T Length)
     return Pointer;
 }
 
-#define RtlUshortByteSwap(value) __builtin_bswap16((USHORT)(value))
-#define RtlUlongByteSwap(value) __builtin_bswap32((ULONG)(value))
+#define RtlUshortByteSwap(value)    __builtin_bswap16((USHORT)(value))
+#define RtlUlongByteSwap(value)     __builtin_bswap32((ULONG)(value))
 #define RtlUlonglongByteSwap(value) __builtin_bswap64((ULONGLONG)(value))
 #ifndef _byteswap_ushort
 #define _byteswap_ushort(value) __builtin_bswap16(value)
-#define _byteswap_ulong(value) __builtin_bswap32(value)
+#define _byteswap_ulong(value)  __builtin_bswap32(value)
 #define _byteswap_uint64(value) __builtin_bswap64(value)
 #endif
 
@@ -59,7 +59,8 @@ FORCEINLINE VOID RtlInitEmptyUnicodeString(PUNICODE_STRING String, PWCHAR Buffer
     String->Buffer = Buffer;
 }
 
-typedef struct _OSVERSIONINFOW {
+typedef struct _OSVERSIONINFOW
+{
     ULONG dwOSVersionInfoSize;
     ULONG dwMajorVersion;
     ULONG dwMinorVersion;
@@ -74,35 +75,35 @@ ULONG __cdecl DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);
 NTSYSAPI VOID NTAPI DbgBreakPoint(VOID);
 NTSYSAPI VOID NTAPI RtlAssert(PVOID FailedAssertion, PVOID FileName, ULONG LineNumber, PCHAR Message);
 
-#define DPFLTR_IHVDRIVER_ID 77
+#define DPFLTR_IHVDRIVER_ID  77
 #define DPFLTR_IHVNETWORK_ID 81
-#define DPFLTR_ERROR_LEVEL 0
+#define DPFLTR_ERROR_LEVEL   0
 #define DPFLTR_WARNING_LEVEL 1
-#define DPFLTR_TRACE_LEVEL 2
-#define DPFLTR_INFO_LEVEL 3
+#define DPFLTR_TRACE_LEVEL   2
+#define DPFLTR_INFO_LEVEL    3
 
 /* Checked builds (DBG=1) test assertions; free builds do not evaluate them. */
 #if DBG
-#define ASSERT(condition)                                                                                              \
+#define ASSERT(condition) \
     ((!(condition)) ? (RtlAssert((PVOID)(#condition), (PVOID)(__FILE__), __LINE__, NULL), FALSE) : TRUE)
-#define ASSERTMSG(message, condition)                                                                                  \
+#define ASSERTMSG(message, condition) \
     ((!(condition)) ? (RtlAssert((PVOID)(#condition), (PVOID)(__FILE__), __LINE__, (PCHAR)(message)), FALSE) : TRUE)
-#define KdPrint(arguments) DbgPrint arguments
+#define KdPrint(arguments)   DbgPrint arguments
 #define KdPrintEx(arguments) DbgPrintEx arguments
-#define KdBreakPoint() DbgBreakPoint()
+#define KdBreakPoint()       DbgBreakPoint()
 #else
-#define ASSERT(condition) ((void)0)
+#define ASSERT(condition)             ((void)0)
 #define ASSERTMSG(message, condition) ((void)0)
-#define KdPrint(arguments) ((void)0)
-#define KdPrintEx(arguments) ((void)0)
-#define KdBreakPoint() ((void)0)
+#define KdPrint(arguments)            ((void)0)
+#define KdPrintEx(arguments)          ((void)0)
+#define KdBreakPoint()                ((void)0)
 #endif
-#define RTL_SOFT_ASSERT(condition) ASSERT(condition)
-#define RTL_VERIFY(condition) (DBG ? ASSERT(condition) : (void)(condition))
-#define NT_ASSERT(condition) ((void)ASSERT(condition))
+#define RTL_SOFT_ASSERT(condition)       ASSERT(condition)
+#define RTL_VERIFY(condition)            (DBG ? ASSERT(condition) : (void)(condition))
+#define NT_ASSERT(condition)             ((void)ASSERT(condition))
 #define NT_ASSERTMSG(message, condition) ((void)ASSERTMSG(message, condition))
-#define NT_VERIFY(condition) ((void)(!(condition) ? (void)ASSERT(condition) : (void)0))
-#define NT_FRE_ASSERT(condition) NT_ASSERT(condition)
-#define NT_ANALYSIS_ASSUME(condition) ((void)0)
+#define NT_VERIFY(condition)             ((void)(!(condition) ? (void)ASSERT(condition) : (void)0))
+#define NT_FRE_ASSERT(condition)         NT_ASSERT(condition)
+#define NT_ANALYSIS_ASSUME(condition)    ((void)0)
 
 #endif

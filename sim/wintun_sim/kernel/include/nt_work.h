@@ -1,8 +1,8 @@
 /*
  * Work items, system threads and processes: deferred work and the context in which it runs.
  *
- * learn.microsoft.com/windows-hardware/drivers/kernel/system-worker-threads. IoQueueWorkItem IRQL <= DISPATCH_LEVEL; the routine runs at
- * PASSIVE_LEVEL.
+ * learn.microsoft.com/windows-hardware/drivers/kernel/system-worker-threads. IoQueueWorkItem IRQL <= DISPATCH_LEVEL;
+ * the routine runs at PASSIVE_LEVEL.
  */
 #ifndef NT_WORK_H
 #define NT_WORK_H
@@ -10,7 +10,8 @@
 #include "nt_irp.h"
 
 typedef struct _IO_WORKITEM *PIO_WORKITEM;
-typedef enum _WORK_QUEUE_TYPE {
+typedef enum _WORK_QUEUE_TYPE
+{
     CriticalWorkQueue,
     DelayedWorkQueue,
     HyperCriticalWorkQueue,
@@ -33,7 +34,8 @@ NTKERNELAPI VOID NTAPI IoQueueWorkItem(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROU
 NTKERNELAPI VOID NTAPI IoQueueWorkItemEx(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE_EX WorkerRoutine,
                                          WORK_QUEUE_TYPE QueueType, PVOID Context);
 
-typedef struct _CLIENT_ID {
+typedef struct _CLIENT_ID
+{
     HANDLE UniqueProcess;
     HANDLE UniqueThread;
 } CLIENT_ID, *PCLIENT_ID;
@@ -45,7 +47,7 @@ NTKERNELAPI NTSTATUS NTAPI PsCreateSystemThread(PHANDLE ThreadHandle, ULONG Desi
 NTKERNELAPI NTSTATUS NTAPI PsTerminateSystemThread(NTSTATUS ExitStatus);
 NTKERNELAPI HANDLE NTAPI PsGetCurrentProcessId(VOID);
 NTKERNELAPI HANDLE NTAPI PsGetCurrentThreadId(VOID);
-#define PsGetCurrentProcess IoGetCurrentProcess
+#define PsGetCurrentProcess  IoGetCurrentProcess
 #define PsGetCurrentThread() ((PETHREAD)KeGetCurrentThread())
 
 NTKERNELAPI ULONG NTAPI KeGetCurrentProcessorNumberEx(PVOID ProcNumber);

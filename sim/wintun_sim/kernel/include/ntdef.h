@@ -1,8 +1,8 @@
 /*
  * The basic types of NT: integers of fixed width, strings, lists, status tests and layout helpers.
  *
- * Windows is LLP64: LONG and ULONG have 32 bits on every machine, WCHAR 16. Hosts are LP64, hence `int` behind LONG here,
- * and -fshort-wchar. Types: learn.microsoft.com/windows/win32/winprog/windows-data-types.
+ * Windows is LLP64: LONG and ULONG have 32 bits on every machine, WCHAR 16. Hosts are LP64, hence `int` behind LONG
+ * here, and -fshort-wchar. Types: learn.microsoft.com/windows/win32/winprog/windows-data-types.
  */
 #ifndef NT_NTDEF_H
 #define NT_NTDEF_H
@@ -77,45 +77,59 @@ typedef ULONG CLONG, *PCLONG, LCID, *PLCID, LOGICAL, *PLOGICAL;
 typedef ULONG ACCESS_MASK, *PACCESS_MASK;
 typedef ULONG_PTR KSPIN_LOCK, *PKSPIN_LOCK;
 
-typedef enum _MODE { KernelMode, UserMode, MaximumMode } MODE;
+typedef enum _MODE
+{
+    KernelMode,
+    UserMode,
+    MaximumMode
+} MODE;
 
-typedef union _LARGE_INTEGER {
-    struct {
+typedef union _LARGE_INTEGER
+{
+    struct
+    {
         ULONG LowPart;
         LONG HighPart;
     };
-    struct {
+    struct
+    {
         ULONG LowPart;
         LONG HighPart;
     } u;
     LONGLONG QuadPart;
 } LARGE_INTEGER, *PLARGE_INTEGER, PHYSICAL_ADDRESS, *PPHYSICAL_ADDRESS;
 
-typedef union _ULARGE_INTEGER {
-    struct {
+typedef union _ULARGE_INTEGER
+{
+    struct
+    {
         ULONG LowPart;
         ULONG HighPart;
     };
-    struct {
+    struct
+    {
         ULONG LowPart;
         ULONG HighPart;
     } u;
     ULONGLONG QuadPart;
 } ULARGE_INTEGER, *PULARGE_INTEGER;
 
-typedef struct _LUID {
+typedef struct _LUID
+{
     ULONG LowPart;
     LONG HighPart;
 } LUID, *PLUID;
 
-typedef struct _STRING {
+typedef struct _STRING
+{
     USHORT Length; /* bytes, without a terminator */
     USHORT MaximumLength;
     PCHAR Buffer;
 } STRING, *PSTRING, ANSI_STRING, *PANSI_STRING, UTF8_STRING, *PUTF8_STRING;
 typedef const STRING *PCANSI_STRING, *PCSTRING;
 
-typedef struct _UNICODE_STRING {
+typedef struct _UNICODE_STRING
+{
     USHORT Length; /* bytes, without a terminator */
     USHORT MaximumLength;
     PWCH Buffer;
@@ -123,37 +137,46 @@ typedef struct _UNICODE_STRING {
 typedef const UNICODE_STRING *PCUNICODE_STRING;
 
 #define UNICODE_NULL ((WCHAR)0)
-#define ANSI_NULL ((CHAR)0)
-#define DECLARE_CONST_UNICODE_STRING(name, text)                                                                       \
-    const WCHAR name##_buffer[] = text;                                                                                \
+#define ANSI_NULL    ((CHAR)0)
+#define DECLARE_CONST_UNICODE_STRING(name, text) \
+    const WCHAR name##_buffer[] = text;          \
     const UNICODE_STRING name = {sizeof(text) - sizeof(WCHAR), sizeof(text), (PWCH)name##_buffer}
-#define DECLARE_GLOBAL_CONST_UNICODE_STRING(name, text)                                                                \
-    extern const DECLSPEC_SELECTANY UNICODE_STRING name;                                                               \
+#define DECLARE_GLOBAL_CONST_UNICODE_STRING(name, text)  \
+    extern const DECLSPEC_SELECTANY UNICODE_STRING name; \
     const UNICODE_STRING DECLSPEC_SELECTANY name = {sizeof(text) - sizeof(WCHAR), sizeof(text), (PWCH)text}
-#define DECLARE_UNICODE_STRING_SIZE(name, characters)                                                                  \
-    WCHAR name##_buffer[characters];                                                                                   \
+#define DECLARE_UNICODE_STRING_SIZE(name, characters) \
+    WCHAR name##_buffer[characters];                  \
     UNICODE_STRING name = {0, (characters) * sizeof(WCHAR), name##_buffer}
-#define RTL_CONSTANT_STRING(text) {sizeof(text) - sizeof((text)[0]), sizeof(text), (PVOID)(text)}
+#define RTL_CONSTANT_STRING(text)                                     \
+    {                                                                 \
+        sizeof(text) - sizeof((text)[0]), sizeof(text), (PVOID)(text) \
+    }
 
-typedef struct _LIST_ENTRY {
+typedef struct _LIST_ENTRY
+{
     struct _LIST_ENTRY *Flink;
     struct _LIST_ENTRY *Blink;
 } LIST_ENTRY, *PLIST_ENTRY;
 
-typedef struct _SINGLE_LIST_ENTRY {
+typedef struct _SINGLE_LIST_ENTRY
+{
     struct _SINGLE_LIST_ENTRY *Next;
 } SINGLE_LIST_ENTRY, *PSINGLE_LIST_ENTRY;
 
-typedef struct DECLSPEC_ALIGN(16) _SLIST_ENTRY {
+typedef struct DECLSPEC_ALIGN(16) _SLIST_ENTRY
+{
     struct _SLIST_ENTRY *Next;
 } SLIST_ENTRY, *PSLIST_ENTRY;
 
-typedef union DECLSPEC_ALIGN(16) _SLIST_HEADER {
-    struct {
+typedef union DECLSPEC_ALIGN(16) _SLIST_HEADER
+{
+    struct
+    {
         ULONGLONG Alignment;
         ULONGLONG Region;
     };
-    struct {
+    struct
+    {
         ULONGLONG Depth : 16;
         ULONGLONG Sequence : 48;
         ULONGLONG Reserved : 4;
@@ -161,7 +184,8 @@ typedef union DECLSPEC_ALIGN(16) _SLIST_HEADER {
     } HeaderX64;
 } SLIST_HEADER, *PSLIST_HEADER;
 
-typedef struct _OBJECT_ATTRIBUTES {
+typedef struct _OBJECT_ATTRIBUTES
+{
     ULONG Length;
     HANDLE RootDirectory;
     PUNICODE_STRING ObjectName;
@@ -170,77 +194,78 @@ typedef struct _OBJECT_ATTRIBUTES {
     PVOID SecurityQualityOfService;
 } OBJECT_ATTRIBUTES, *POBJECT_ATTRIBUTES;
 
-#define OBJ_INHERIT 0x00000002
-#define OBJ_PERMANENT 0x00000010
-#define OBJ_EXCLUSIVE 0x00000020
-#define OBJ_CASE_INSENSITIVE 0x00000040
-#define OBJ_OPENIF 0x00000080
-#define OBJ_OPENLINK 0x00000100
-#define OBJ_KERNEL_HANDLE 0x00000200
+#define OBJ_INHERIT            0x00000002
+#define OBJ_PERMANENT          0x00000010
+#define OBJ_EXCLUSIVE          0x00000020
+#define OBJ_CASE_INSENSITIVE   0x00000040
+#define OBJ_OPENIF             0x00000080
+#define OBJ_OPENLINK           0x00000100
+#define OBJ_KERNEL_HANDLE      0x00000200
 #define OBJ_FORCE_ACCESS_CHECK 0x00000400
-#define InitializeObjectAttributes(attributes, name, flags, root, security)                                            \
-    do {                                                                                                               \
-        (attributes)->Length = sizeof(OBJECT_ATTRIBUTES);                                                              \
-        (attributes)->RootDirectory = (root);                                                                          \
-        (attributes)->Attributes = (flags);                                                                            \
-        (attributes)->ObjectName = (name);                                                                             \
-        (attributes)->SecurityDescriptor = (security);                                                                 \
-        (attributes)->SecurityQualityOfService = NULL;                                                                 \
+#define InitializeObjectAttributes(attributes, name, flags, root, security) \
+    do                                                                      \
+    {                                                                       \
+        (attributes)->Length = sizeof(OBJECT_ATTRIBUTES);                   \
+        (attributes)->RootDirectory = (root);                               \
+        (attributes)->Attributes = (flags);                                 \
+        (attributes)->ObjectName = (name);                                  \
+        (attributes)->SecurityDescriptor = (security);                      \
+        (attributes)->SecurityQualityOfService = NULL;                      \
     } while (0)
 
-#define NT_SUCCESS(status) (((NTSTATUS)(status)) >= 0)
+#define NT_SUCCESS(status)     (((NTSTATUS)(status)) >= 0)
 #define NT_INFORMATION(status) ((((ULONG)(status)) >> 30) == 1)
-#define NT_WARNING(status) ((((ULONG)(status)) >> 30) == 2)
-#define NT_ERROR(status) ((((ULONG)(status)) >> 30) == 3)
+#define NT_WARNING(status)     ((((ULONG)(status)) >> 30) == 2)
+#define NT_ERROR(status)       ((((ULONG)(status)) >> 30) == 3)
 
-#define MINCHAR 0x80
-#define MAXCHAR 0x7f
-#define MINSHORT 0x8000
-#define MAXSHORT 0x7fff
-#define MINLONG 0x80000000
-#define MAXLONG 0x7fffffff
-#define MAXUCHAR 0xff
-#define MAXUSHORT 0xffff
-#define MAXULONG 0xffffffff
-#define MAXLONGLONG (0x7fffffffffffffffLL)
+#define MINCHAR      0x80
+#define MAXCHAR      0x7f
+#define MINSHORT     0x8000
+#define MAXSHORT     0x7fff
+#define MINLONG      0x80000000
+#define MAXLONG      0x7fffffff
+#define MAXUCHAR     0xff
+#define MAXUSHORT    0xffff
+#define MAXULONG     0xffffffff
+#define MAXLONGLONG  (0x7fffffffffffffffLL)
 #define MAXULONGLONG (~(ULONGLONG)0)
 
-#define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
-#define DBG_UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
+#define UNREFERENCED_PARAMETER(parameter)         ((void)(parameter))
+#define DBG_UNREFERENCED_PARAMETER(parameter)     ((void)(parameter))
 #define DBG_UNREFERENCED_LOCAL_VARIABLE(variable) ((void)(variable))
-#define ARGUMENT_PRESENT(pointer) ((pointer) != NULL)
-#define FIELD_OFFSET(type, field) ((LONG)offsetof(type, field))
-#define UFIELD_OFFSET(type, field) ((ULONG)offsetof(type, field))
-#define RTL_FIELD_SIZE(type, field) (sizeof(((type *)0)->field))
-#define RTL_SIZEOF_THROUGH_FIELD(type, field) (offsetof(type, field) + RTL_FIELD_SIZE(type, field))
-#define RTL_CONTAINS_FIELD(structure, size, field)                                                                     \
+#define ARGUMENT_PRESENT(pointer)                 ((pointer) != NULL)
+#define FIELD_OFFSET(type, field)                 ((LONG)offsetof(type, field))
+#define UFIELD_OFFSET(type, field)                ((ULONG)offsetof(type, field))
+#define RTL_FIELD_SIZE(type, field)               (sizeof(((type *)0)->field))
+#define RTL_SIZEOF_THROUGH_FIELD(type, field)     (offsetof(type, field) + RTL_FIELD_SIZE(type, field))
+#define RTL_CONTAINS_FIELD(structure, size, field) \
     (((PCHAR)(&(structure)->field) + sizeof((structure)->field)) <= (((PCHAR)(structure)) + (size)))
 #define CONTAINING_RECORD(address, type, field) ((type *)((PCHAR)(address)-offsetof(type, field)))
-#define RTL_NUMBER_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define ARRAYSIZE(array) RTL_NUMBER_OF(array)
-#define _ARRAYSIZE(array) RTL_NUMBER_OF(array)
-#define RTL_BITS_OF(object) (sizeof(object) * 8)
-#define C_ASSERT(condition) _Static_assert(condition, #condition)
-#define UnsignedMultiplyHigh(first, second) ((ULONG64)(((unsigned __int128)(first) * (second)) >> 64))
+#define RTL_NUMBER_OF(array)                    (sizeof(array) / sizeof((array)[0]))
+#define ARRAYSIZE(array)                        RTL_NUMBER_OF(array)
+#define _ARRAYSIZE(array)                       RTL_NUMBER_OF(array)
+#define RTL_BITS_OF(object)                     (sizeof(object) * 8)
+#define C_ASSERT(condition)                     _Static_assert(condition, #condition)
+#define UnsignedMultiplyHigh(first, second)     ((ULONG64)(((unsigned __int128)(first) * (second)) >> 64))
 
-#define ROUND_TO_SIZE(length, alignment) (((ULONG_PTR)(length) + ((alignment)-1)) & ~((ULONG_PTR)(alignment)-1))
-#define ALIGN_DOWN_BY(length, alignment) ((ULONG_PTR)(length) & ~((ULONG_PTR)(alignment)-1))
-#define ALIGN_UP_BY(length, alignment) (ALIGN_DOWN_BY(((ULONG_PTR)(length) + (alignment)-1), alignment))
-#define ALIGN_DOWN(length, type) ALIGN_DOWN_BY(length, sizeof(type))
-#define ALIGN_UP(length, type) ALIGN_UP_BY(length, sizeof(type))
+#define ROUND_TO_SIZE(length, alignment)          (((ULONG_PTR)(length) + ((alignment)-1)) & ~((ULONG_PTR)(alignment)-1))
+#define ALIGN_DOWN_BY(length, alignment)          ((ULONG_PTR)(length) & ~((ULONG_PTR)(alignment)-1))
+#define ALIGN_UP_BY(length, alignment)            (ALIGN_DOWN_BY(((ULONG_PTR)(length) + (alignment)-1), alignment))
+#define ALIGN_DOWN(length, type)                  ALIGN_DOWN_BY(length, sizeof(type))
+#define ALIGN_UP(length, type)                    ALIGN_UP_BY(length, sizeof(type))
 #define ALIGN_DOWN_POINTER_BY(address, alignment) ((PVOID)ALIGN_DOWN_BY(address, alignment))
-#define ALIGN_UP_POINTER_BY(address, alignment) ((PVOID)ALIGN_UP_BY(address, alignment))
-#define ALIGN_DOWN_POINTER(address, type) ALIGN_DOWN_POINTER_BY(address, sizeof(type))
-#define ALIGN_UP_POINTER(address, type) ALIGN_UP_POINTER_BY(address, sizeof(type))
+#define ALIGN_UP_POINTER_BY(address, alignment)   ((PVOID)ALIGN_UP_BY(address, alignment))
+#define ALIGN_DOWN_POINTER(address, type)         ALIGN_DOWN_POINTER_BY(address, sizeof(type))
+#define ALIGN_UP_POINTER(address, type)           ALIGN_UP_POINTER_BY(address, sizeof(type))
 
-#define HandleToULong(handle) ((ULONG)(ULONG_PTR)(handle))
-#define HandleToUlong(handle) HandleToULong(handle)
-#define ULongToHandle(number) ((HANDLE)(ULONG_PTR)(number))
-#define UlongToHandle(number) ULongToHandle(number)
-#define PtrToUlong(pointer) ((ULONG)(ULONG_PTR)(pointer))
-#define PtrToULong(pointer) PtrToUlong(pointer)
-#define UlongToPtr(number) ((PVOID)(ULONG_PTR)(number))
-#define ULongToPtr(number) UlongToPtr(number)
+#define HandleToULong(handle)   ((ULONG)(ULONG_PTR)(handle))
+#define HandleToUlong(handle)   HandleToULong(handle)
+#define ULongToHandle(number)   ((HANDLE)(ULONG_PTR)(number))
+#define UlongToHandle(number)   ULongToHandle(number)
+#define PtrToUlong(pointer)     ((ULONG)(ULONG_PTR)(pointer))
+#define PtrToULong(pointer)     PtrToUlong(pointer)
+#define UlongToPtr(number)      ((PVOID)(ULONG_PTR)(number))
+#define ULongToPtr(number)      UlongToPtr(number)
 #define Add2Ptr(pointer, bytes) ((PVOID)((PUCHAR)(pointer) + (bytes)))
 
 #define DEFINE_ENUM_FLAG_OPERATORS(type)

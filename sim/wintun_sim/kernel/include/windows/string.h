@@ -1,6 +1,6 @@
 /*
- * The part of <string.h> that ntoskrnl exports, for Windows builds without a C library (-nostdlibinc). Host builds never see
- * this folder: they have the C library's own.
+ * The part of <string.h> that ntoskrnl exports, for Windows builds without a C library (-nostdlibinc). Host builds
+ * never see this folder: they have the C library's own.
  */
 #ifndef NT_WINDOWS_STRING_H
 #define NT_WINDOWS_STRING_H

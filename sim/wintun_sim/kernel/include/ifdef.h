@@ -1,0 +1,93 @@
+/* Network interface properties: learn.microsoft.com/windows-hardware/drivers/network/ifdef and ns-ifdef-net_luid_lh. */
+#ifndef NT_IFDEF_H
+#define NT_IFDEF_H
+
+#include "ntdef.h"
+
+typedef ULONG NET_IFINDEX, *PNET_IFINDEX;
+typedef USHORT NET_IFTYPE, *PNET_IFTYPE;
+typedef ULONG IFTYPE;
+typedef ULONG NET_IF_COMPARTMENT_ID, *PNET_IF_COMPARTMENT_ID;
+typedef GUID NET_IF_NETWORK_GUID;
+
+#define NET_IFINDEX_UNSPECIFIED    ((NET_IFINDEX)0)
+#define NET_IFLUID_UNSPECIFIED     0
+#define IF_MAX_STRING_SIZE         256
+#define IF_MAX_PHYS_ADDRESS_LENGTH 32
+#define IF_TYPE_OTHER              1
+#define IF_TYPE_ETHERNET_CSMACD    6
+#define IF_TYPE_PPP                23
+#define IF_TYPE_SOFTWARE_LOOPBACK  24
+#define IF_TYPE_PROP_VIRTUAL       53
+#define IF_TYPE_TUNNEL             131
+
+typedef union _NET_LUID_LH
+{
+    ULONG64 Value;
+    struct
+    {
+        ULONG64 Reserved : 24;
+        ULONG64 NetLuidIndex : 24;
+        ULONG64 IfType : 16;
+    } Info;
+} NET_LUID_LH, *PNET_LUID_LH, NET_LUID, *PNET_LUID, IF_LUID, *PIF_LUID;
+_Static_assert(sizeof(NET_LUID) == 8, "NET_LUID");
+
+typedef enum _NET_IF_ACCESS_TYPE
+{
+    NET_IF_ACCESS_LOOPBACK = 1,
+    NET_IF_ACCESS_BROADCAST = 2,
+    NET_IF_ACCESS_POINT_TO_POINT = 3,
+    NET_IF_ACCESS_POINT_TO_MULTI_POINT = 4,
+    NET_IF_ACCESS_MAXIMUM = 5
+} NET_IF_ACCESS_TYPE, *PNET_IF_ACCESS_TYPE;
+
+typedef enum _NET_IF_DIRECTION_TYPE
+{
+    NET_IF_DIRECTION_SENDRECEIVE,
+    NET_IF_DIRECTION_SENDONLY,
+    NET_IF_DIRECTION_RECEIVEONLY,
+    NET_IF_DIRECTION_MAXIMUM
+} NET_IF_DIRECTION_TYPE, *PNET_IF_DIRECTION_TYPE;
+
+typedef enum _NET_IF_CONNECTION_TYPE
+{
+    NET_IF_CONNECTION_DEDICATED = 1,
+    NET_IF_CONNECTION_PASSIVE = 2,
+    NET_IF_CONNECTION_DEMAND = 3,
+    NET_IF_CONNECTION_MAXIMUM = 4
+} NET_IF_CONNECTION_TYPE, *PNET_IF_CONNECTION_TYPE;
+
+typedef enum _NET_IF_MEDIA_CONNECT_STATE
+{
+    MediaConnectStateUnknown,
+    MediaConnectStateConnected,
+    MediaConnectStateDisconnected
+} NET_IF_MEDIA_CONNECT_STATE, *PNET_IF_MEDIA_CONNECT_STATE;
+
+typedef enum _NET_IF_MEDIA_DUPLEX_STATE
+{
+    MediaDuplexStateUnknown = 0,
+    MediaDuplexStateHalf = 1,
+    MediaDuplexStateFull = 2
+} NET_IF_MEDIA_DUPLEX_STATE, *PNET_IF_MEDIA_DUPLEX_STATE;
+
+typedef enum _NET_IF_OPER_STATUS
+{
+    NET_IF_OPER_STATUS_UP = 1,
+    NET_IF_OPER_STATUS_DOWN = 2,
+    NET_IF_OPER_STATUS_TESTING = 3,
+    NET_IF_OPER_STATUS_UNKNOWN = 4,
+    NET_IF_OPER_STATUS_DORMANT = 5,
+    NET_IF_OPER_STATUS_NOT_PRESENT = 6,
+    NET_IF_OPER_STATUS_LOWER_LAYER_DOWN = 7
+} NET_IF_OPER_STATUS, *PNET_IF_OPER_STATUS;
+
+typedef enum _NET_IF_ADMIN_STATUS
+{
+    NET_IF_ADMIN_STATUS_UP = 1,
+    NET_IF_ADMIN_STATUS_DOWN = 2,
+    NET_IF_ADMIN_STATUS_TESTING = 3
+} NET_IF_ADMIN_STATUS, *PNET_IF_ADMIN_STATUS;
+
+#endif

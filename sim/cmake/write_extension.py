@@ -14,8 +14,8 @@ from pathlib import Path
 
 import cffi
 
-BEGIN = re.compile(r"^/\* (?:cffi: |cdef )begin \*/$", re.MULTILINE)
-END = re.compile(r"^/\* (?:cffi: |cdef )end \*/$", re.MULTILINE)
+BEGIN = re.compile(r"^ */\* cffi: begin \*/$", re.MULTILINE)
+END = re.compile(r"^ */\* cffi: end \*/$", re.MULTILINE)
 
 
 def declarations(header: str) -> str:

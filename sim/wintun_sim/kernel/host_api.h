@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* cdef begin */
+/* cffi: begin */
 
 struct host;
 
@@ -240,6 +240,6 @@ const uint32_t *host_choices(struct host *host, size_t *count);
 int host_snapshot(struct host *host);
 int host_restore(struct host *host);
 
-/* cdef end */
+/* cffi: end */
 
 #endif

@@ -1,0 +1,19 @@
+"""The adapter as a program to read: small steps, each of which is all that happens while nobody else gets in between.
+
+Read it in this order:
+
+``core``      what all calls share: the state, who may come in, what goes out
+``pump``      packets meet reads
+``stack``     what NDIS calls: initialize, pause, restart, halt, shutdown, power, sends
+``client``    what a client calls: create, cleanup, close, read, write, cancel
+``oids``      what NDIS asks
+``adapter``   all together: CURRENT
+``machine``   the model as a machine, operations in and events out
+``interleave``  several calls at once, step by step
+"""
+
+from wintun_sim.model.adapter import CURRENT, Adapter
+from wintun_sim.model.core import Steps, Until
+from wintun_sim.model.machine import ModelMachine, Stuck
+
+__all__ = ["CURRENT", "Adapter", "ModelMachine", "Steps", "Stuck", "Until"]

@@ -1,0 +1,15 @@
+"""The adapter as it is: every handler and dispatch routine together."""
+
+from __future__ import annotations
+
+from wintun_sim.model.client import Client
+from wintun_sim.model.oids import Oids
+
+
+class Adapter(Oids, Client):
+    """CURRENT. A revision is a class derived from this one, which takes single steps back."""
+
+    __slots__ = ()
+
+
+CURRENT = Adapter

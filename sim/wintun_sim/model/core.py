@@ -1,0 +1,237 @@
+"""What everybody shares: the adapter's state, and the few things that all its calls do with it.
+
+Everything between two ``yield`` is one step: no other processor gets in between. A step that reads and writes what
+others share is what the driver does in one hold of its lock; a step that makes an event is a call out of the driver,
+during which no lock is held. The words of a ``yield`` say where the call stands when another one may come in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from typing import Final
+
+from wintun_sim import ndis
+from wintun_sim.lifecycle import State
+from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
+from wintun_sim.operations import (
+    Event,
+    IrpCompleted,
+    LinkChanged,
+    NblCompleted,
+    PauseCompleted,
+    PowerState,
+    Returned,
+)
+
+
+class Until:
+    """A point where a call waits: it may go on when ``ready()``, and its next step follows at once."""
+
+    __slots__ = ("ready", "words")
+
+    def __init__(self, words: str, ready: Callable[[], bool]) -> None:
+        self.words = words
+        self.ready = ready
+
+
+Steps = Generator["str | Until", None, None]
+"""A call, step by step."""
+
+COUNTERS: Final = (
+    "octets_out",
+    "packets_out",
+    "errors_out",
+    "discards_out",
+    "octets_in",
+    "packets_in",
+    "errors_in",
+)
+
+
+class Core:
+    """The state of one adapter, and its primitives.
+
+    ===================  ==========================================================================================
+    ``published``        the device object points at this adapter (from initialize to halt)
+    ``rundown``          admitted requests whose completion call has not returned; ``rundown_closed`` by halt
+    ``state, power``     NDIS's state; D0…D3
+    ``handles``          creates less closes
+    ``queue``            the send queue, oldest first; its head may be half read
+    ``copying``          the NBL one NET_BUFFER of which is being copied, in the queue or not
+    ``active``           NBLs owned, and sends and writes inside
+    ``pausing``          the pause that returned NDIS_STATUS_PENDING and waits until ``active`` is 0
+    ``reads``            the reads that wait for packets, oldest first; ``reads_closed`` by halt
+    ``serving``          somebody serves reads and will look at both queues again
+    ``link_changes``     between no handle and some, since initialize: odd is connected; ``link_indicated`` of them
+                         were indicated; ``indicating``: somebody indicates the rest
+    the statistics       octets and packets out and in, errors out and in, discards out
+    ===================  ==========================================================================================
+    """
+
+    __slots__ = (
+        "active",
+        "copying",
+        "events",
+        "handles",
+        "indicating",
+        "link_changes",
+        "link_indicated",
+        "name",
+        "pausing",
+        "power",
+        "published",
+        "queue",
+        "reads",
+        "reads_closed",
+        "rundown",
+        "rundown_closed",
+        "serving",
+        "state",
+        *COUNTERS,
+    )
+
+    def __init__(self, name: str, events: list[Event]) -> None:
+        """Make an adapter that is being initialized; what the outside can see is appended to ``events``."""
+        self.name = name
+        self.events = events
+        self.published = False
+        self.rundown = 0
+        self.rundown_closed = False
+        self.state = State.INITIALIZING
+        self.power = int(PowerState.D0)
+        self.handles = 0
+        self.queue: deque[SentNbl] = deque()
+        self.copying: SentNbl | None = None
+        self.active = 0
+        self.pausing: str | None = None
+        self.reads: deque[ReadRequest] = deque()
+        self.reads_closed = False
+        self.serving = False
+        self.link_changes = 0
+        self.link_indicated = 0
+        self.indicating = False
+        self.octets_out = self.packets_out = self.errors_out = self.discards_out = 0
+        self.octets_in = self.packets_in = self.errors_in = 0
+
+    # Who may come in
+
+    def refuse_traffic(self) -> int:
+        """Return why neither a send nor a write may go on now, or STATUS_SUCCESS."""
+        if self.state is not State.RUNNING:
+            return ndis.STATUS_NDIS_PAUSED
+        if self.power != PowerState.D0:
+            return ndis.STATUS_NDIS_LOW_POWER_STATE
+        return ndis.STATUS_SUCCESS
+
+    def admit_request(self) -> bool:
+        """Let a client's request in, unless the adapter is gone or going. Halt waits for those that are in."""
+        if not self.published or self.rundown_closed:
+            return False
+        self.rundown += 1
+        return True
+
+    def leave(self, count: int) -> Steps:
+        """Take ``count`` off the active transactions; whoever brings them to 0 ends the pause that waits for it."""
+        self.active -= count
+        if self.active == 0 and self.pausing is not None:
+            pause, self.pausing = self.pausing, None
+            if self.state is State.PAUSING:
+                self.state = State.PAUSED
+            yield "the last transaction has ended, and with it the pause; NdisMPauseComplete is called without a lock"
+            self.events.append(PauseCompleted(pause))
+
+    # What goes out
+
+    def complete_nbl(self, nbl: SentNbl) -> None:
+        """Give an NBL back to the stack, with the verdict on it."""
+        self.events.append(NblCompleted(nbl.operation, nbl.index, nbl.status))
+
+    def give_back(self, nbls: list[SentNbl]) -> Steps:
+        """Complete NBLs that were taken out of the queue; from that step on they were the caller's alone."""
+        if nbls:
+            for nbl in nbls:
+                yield "an NBL is out of the queue and its status decided; it goes back to the stack without a lock"
+                self.complete_nbl(nbl)
+            yield "the NBLs are back, but still counted as active"
+            yield from self.leave(len(nbls))
+
+    def complete(self, operation: str, file: FileObject, status: int, information: int = 0) -> None:
+        """Complete an admitted request other than a read with data, and let go of the rundown."""
+        self.events.append(IrpCompleted(operation, file.name, status, information))
+        self.rundown -= 1
+
+    def complete_read(self, request: ReadRequest, status: int) -> None:
+        """Complete an admitted read, with its packets if that is a success, and let go of the rundown."""
+        if status == ndis.STATUS_SUCCESS:
+            data = request.bundle()
+            self.events.append(IrpCompleted(request.operation, request.file.name, status, len(data), data))
+        else:
+            self.events.append(IrpCompleted(request.operation, request.file.name, status))
+        self.rundown -= 1
+
+    def reject(self, operation: str, file: FileObject) -> None:
+        """Complete a request that was not admitted: the device object is all that is left, or all there is as yet."""
+        self.events.append(IrpCompleted(operation, file.name, ndis.STATUS_INVALID_HANDLE))
+
+    def returned(self, operation: str, status: int = ndis.STATUS_SUCCESS) -> None:
+        """Return from a handler."""
+        self.events.append(Returned(operation, status))
+
+    # The queue and the link
+
+    def flush(self, status: int) -> list[SentNbl]:
+        """Empty the send queue, with ``status`` for each NBL in it, and return those that are to be given back.
+
+        The NBL of which a NET_BUFFER is being copied gets the status too, but is left to whoever copies.
+        """
+        flushed = []
+        for nbl in self.queue:
+            nbl.queued = False
+            nbl.status = status
+            if nbl is not self.copying:
+                flushed.append(nbl)
+        self.queue.clear()
+        return flushed
+
+    def indicate_link(self) -> Steps:
+        """Indicate all changes of the link that were not indicated yet, unless somebody is at it and will see ours."""
+        if self.indicating:
+            return
+        self.indicating = True
+        while self.link_indicated != self.link_changes:
+            self.link_indicated += 1
+            connected = self.link_indicated % 2 == 1
+            yield "a change of the link is to be indicated, without a lock"
+            self.events.append(LinkChanged(self.name, connected))
+            yield "it is indicated; there may have been another meanwhile"
+        self.indicating = False
+
+    # Telling states apart
+
+    def key(self) -> tuple[object, ...]:
+        """Return the whole shared state as one hashable value: equal keys, equal futures."""
+        return (
+            self.name,
+            self.published,
+            self.rundown,
+            self.rundown_closed,
+            self.state,
+            self.power,
+            self.handles,
+            _keys(self.queue),
+            self.copying.key() if self.copying else None,
+            self.active,
+            self.pausing,
+            _keys(self.reads),
+            self.reads_closed,
+            self.serving,
+            self.link_changes,
+            self.link_indicated,
+            self.indicating,
+            *(getattr(self, counter) for counter in COUNTERS),
+        )
+
+
+def _keys(items: Iterable[SentNbl | ReadRequest | WriteRequest]) -> tuple[object, ...]:
+    return tuple(item.key() for item in items)

@@ -1,0 +1,223 @@
+"""The model as a machine: operations in, events out, the host's part included.
+
+The host is the I/O manager and NDIS: it knows drivers, devices and file objects, opens a device only for the system
+account, refuses what Windows would never do, and unloads a driver when its last handle is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from wintun_sim import ndis
+from wintun_sim.lifecycle import Ledger, Order
+from wintun_sim.model.adapter import CURRENT, Adapter
+from wintun_sim.model.core import Steps, Until
+from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
+from wintun_sim.operations import (
+    Account,
+    Cancel,
+    CancelSend,
+    Cleanup,
+    Close,
+    Counters,
+    Create,
+    Event,
+    Halt,
+    Initialize,
+    IrpCompleted,
+    Load,
+    Oid,
+    Operation,
+    Pause,
+    Read,
+    Refused,
+    Restart,
+    Returned,
+    Send,
+    SetPower,
+    Shutdown,
+    SurpriseRemove,
+    Unload,
+    Write,
+)
+
+OLDEST_NDIS: Final = (6, 20)
+"""What the driver needs: NDIS 6.20, which came with Windows 7."""
+
+
+class Stuck(AssertionError):
+    """A call waits for what nobody will bring. The model says so rather than wait for ever."""
+
+
+class ModelMachine:
+    """Plays operations on the model; see :class:`wintun_sim.operations.Machine`."""
+
+    def __init__(
+        self,
+        *,
+        order: Order | str = Order.STRICT,
+        ndis: tuple[int, int] = (6, 80),
+        revision: type[Adapter] = CURRENT,
+    ) -> None:
+        """Make a host of version ``ndis`` on which nothing is loaded. ValueError for an unknown order."""
+        self.ledger = Ledger(order)
+        self.ndis = ndis
+        self.revision = revision
+        self.adapters: dict[str, Adapter] = {}
+        self.events: list[Event] = []
+        self._settled = 0
+        self._files: dict[str, tuple[Adapter, FileObject]] = {}
+        self._reads: dict[str, tuple[Adapter, ReadRequest]] = {}
+        self._closes: dict[str, str] = {}
+        self._unloads: dict[str, str] = {}
+        self._starts: Final[dict[type[Operation], Callable[[Any], Steps]]] = {
+            Load: self._load,
+            Unload: self._unload,
+            Initialize: self._initialize,
+            Restart: lambda operation: self.adapters[operation.adapter].restart(operation.name),
+            Pause: lambda operation: self.adapters[operation.adapter].pause(operation.name),
+            Halt: lambda operation: self.adapters[operation.adapter].halt(operation.name),
+            Shutdown: lambda operation: self.adapters[operation.adapter].shutdown(operation.name, operation.action),
+            SurpriseRemove: lambda operation: self.adapters[operation.adapter].surprise_remove(operation.name),
+            SetPower: self._set_power,
+            Oid: lambda operation: self.adapters[operation.adapter].oid(operation),
+            Send: self._send,
+            CancelSend: lambda operation: self.adapters[operation.adapter].cancel_send(operation.cancel_id),
+            Create: self._create,
+            Cleanup: self._cleanup,
+            Close: self._close,
+            Read: self._read,
+            Write: self._write,
+            Cancel: self._cancel,
+        }
+
+    def perform(self, operation: Operation) -> Sequence[Event]:
+        """Carry out one operation until nothing can go on, and return what happened, in order.
+
+        An operation that Windows would never do now gives one ``Refused``. Raises ValueError for an unknown name, and
+        for one used before.
+        """
+        reason = self.ledger.admit(operation)
+        if reason is not None:
+            return (Refused(operation.name, reason),)
+        for point in self.start(operation):
+            if point.__class__ is Until and not point.ready():
+                raise Stuck(f"{operation.verb} {operation.name}: {point.words}")
+        self.settle()
+        self.ledger.end(operation)
+        return self.take_events()
+
+    def start(self, operation: Operation) -> Steps:
+        """Return the steps of an operation that the ledger has admitted."""
+        return self._starts[type(operation)](operation)
+
+    def settle(self) -> None:
+        """Let the host take note of what happened since the last time, and do what follows from it."""
+        events = self.events
+        while self._settled < len(events):
+            event = events[self._settled]
+            self._settled += 1
+            self.ledger.observe(event)
+            if type(event) is IrpCompleted:
+                self._reads.pop(event.operation, None)
+                handle = self._closes.pop(event.operation, None)
+                if handle is not None:
+                    del self._files[handle]
+                    self._unload_if_due(self.ledger.handles[handle].adapter.driver.name)
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return what happened, and forget it."""
+        events = tuple(self.events)
+        self.events.clear()
+        self._settled = 0
+        return events
+
+    def counters(self, adapter: str) -> Counters:
+        """Count what ``adapter`` owns now, by its own state. Raises ValueError for an unknown adapter."""
+        try:
+            device = self.adapters[adapter]
+        except KeyError:
+            raise ValueError(f"counters: there is no adapter {adapter!r}") from None
+        if not device.published:
+            return Counters(0, 0, 0)
+        return Counters(device.active, len(device.reads), device.handles)
+
+    def close(self) -> None:
+        """Forget everything."""
+        for names in (self.adapters, self._files, self._reads, self._closes, self._unloads):
+            names.clear()
+
+    def key(self) -> tuple[object, ...]:
+        """Return the state of all adapters and open files as one hashable value."""
+        return (
+            tuple(adapter.key() for adapter in self.adapters.values()),
+            tuple(file.key() for _, file in self._files.values()),
+        )
+
+    # What the host does itself
+
+    def _load(self, operation: Load) -> Steps:
+        yield "the image is in memory; DriverEntry asks for the version of NDIS"
+        supported = self.ndis >= OLDEST_NDIS
+        status = ndis.STATUS_SUCCESS if supported else ndis.NDIS_STATUS_UNSUPPORTED_REVISION
+        self.events.append(Returned(operation.name, status))
+
+    def _unload(self, operation: Unload) -> Steps:
+        yield "the driver is to be unloaded as soon as no handle is open"
+        self._unloads[operation.driver] = operation.name
+        self._unload_if_due(operation.driver)
+
+    def _unload_if_due(self, driver: str) -> None:
+        if driver in self._unloads and self.ledger.unload_due(driver):
+            self.events.append(Returned(self._unloads.pop(driver), ndis.STATUS_SUCCESS))
+
+    def _create(self, operation: Create) -> Steps:
+        file = FileObject(operation.name)
+        if operation.account is not Account.SYSTEM:
+            yield "the security descriptor lets in the system account alone"
+            self.events.append(IrpCompleted(operation.name, operation.name, ndis.STATUS_ACCESS_DENIED))
+            return
+        adapter = self.adapters[operation.adapter]
+        self._files[operation.name] = (adapter, file)
+        yield from adapter.create(operation.name, file)
+
+    # What the host hands on
+
+    def _initialize(self, operation: Initialize) -> Steps:
+        adapter = self.adapters[operation.name] = self.revision(operation.name, self.events)
+        return adapter.initialize(operation.name)
+
+    def _set_power(self, operation: SetPower) -> Steps:
+        data = (operation.state & 0xFFFFFFFF).to_bytes(4, "little")
+        return self.adapters[operation.adapter].set_oid(operation.name, ndis.OID_PNP_SET_POWER, data, len(data))
+
+    def _send(self, operation: Send) -> Steps:
+        nbls = [SentNbl(operation.name, index, nbl) for index, nbl in enumerate(operation.nbls)]
+        return self.adapters[operation.adapter].send(nbls)
+
+    def _cleanup(self, operation: Cleanup) -> Steps:
+        adapter, file = self._files[operation.handle]
+        return adapter.cleanup(operation.name, file)
+
+    def _close(self, operation: Close) -> Steps:
+        self._closes[operation.name] = operation.handle
+        adapter, file = self._files[operation.handle]
+        return adapter.close(operation.name, file)
+
+    def _read(self, operation: Read) -> Steps:
+        adapter, file = self._files[operation.handle]
+        request = ReadRequest(operation.name, file, operation.length)
+        self._reads[operation.name] = (adapter, request)
+        return adapter.read(request)
+
+    def _write(self, operation: Write) -> Steps:
+        adapter, file = self._files[operation.handle]
+        return adapter.write(WriteRequest(operation.name, file, operation.data, operation.rejected))
+
+    def _cancel(self, operation: Cancel) -> Steps:
+        pending = self._reads.get(operation.request)
+        if pending is not None:
+            adapter, request = pending
+            yield "IoCancelIrp is called"
+            yield from adapter.cancel(request)

@@ -1,0 +1,114 @@
+"""What is handed to the adapter: NBLs from the stack, file objects and requests from clients.
+
+This is also where bundles begin and end: the adapter exchanges packets, and what a client's buffer holds is coded here,
+by the codec that the driver uses.
+"""
+
+from __future__ import annotations
+
+from wintun_sim.model.limits import LARGEST_BUNDLE, record_size
+from wintun_sim.operations import Nbl
+
+
+class SentNbl:
+    """One NET_BUFFER_LIST on its way through the adapter.
+
+    ``next`` is the position of the first NET_BUFFER that was not taken yet, ``queued`` tells whether the NBL is in the
+    send queue, ``status`` is the verdict so far.
+    """
+
+    __slots__ = ("cancel_id", "index", "next", "operation", "packets", "queued", "status", "unmapped")
+
+    def __init__(self, operation: str, index: int, nbl: Nbl) -> None:
+        self.operation = operation
+        self.index = index
+        self.packets = nbl.packets
+        self.unmapped = nbl.unmapped
+        self.cancel_id = nbl.cancel_id
+        self.next = 0
+        self.queued = False
+        self.status = 0
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells this NBL from others, and its state."""
+        return (self.operation, self.index, self.next, self.queued, self.status)
+
+
+class FileObject:
+    """What a handle stands for. ``cleaned`` is the mark that its cleanup leaves, under the read queue's lock."""
+
+    __slots__ = ("cleaned", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cleaned = False
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells this file object from others, and its state."""
+        return (self.name, self.cleaned)
+
+
+class ReadRequest:
+    """One IRP_MJ_READ: a buffer of ``length`` bytes that fills with packets.
+
+    ``information`` are the bytes that their records take up, ``cancelled`` is the IRP's Cancel field.
+    """
+
+    __slots__ = ("cancelled", "file", "information", "length", "operation", "packets")
+
+    def __init__(self, operation: str, file: FileObject, length: int) -> None:
+        self.operation = operation
+        self.file = file
+        self.length = length
+        self.packets: list[bytes] = []
+        self.information = 0
+        self.cancelled = False
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells this request from others, and its state."""
+        return (self.operation, self.cancelled, tuple(self.packets))
+
+    def has_room(self, packet: bytes) -> bool:
+        """Tell whether a record of ``packet`` fits behind the others."""
+        return len(self.packets) < LARGEST_BUNDLE and self.information + record_size(len(packet)) <= self.length
+
+    def add(self, packet: bytes) -> None:
+        """Put a record of ``packet`` behind the others."""
+        self.packets.append(packet)
+        self.information += record_size(len(packet))
+
+    def bundle(self) -> bytes:
+        """Return the first ``information`` bytes of the buffer."""
+        from wintun_sim import bundle
+
+        return bundle.encode(self.packets)
+
+
+class WriteRequest:
+    """One IRP_MJ_WRITE of ``data``; the stack rejects the indicated packets whose positions are in ``rejected``."""
+
+    __slots__ = ("data", "file", "operation", "rejected")
+
+    def __init__(self, operation: str, file: FileObject, data: bytes, rejected: frozenset[int]) -> None:
+        self.operation = operation
+        self.file = file
+        self.data = data
+        self.rejected = rejected
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells this request from others."""
+        return (self.operation,)
+
+    def parse(self) -> tuple[list[bytes], int]:
+        """Return the packets before the first record that is over-long or cut short, and the bytes they take up."""
+        from wintun_sim import bundle
+
+        packets: list[bytes] = []
+        consumed = 0
+        rest = memoryview(self.data)
+        while True:
+            part = bundle.decode(rest[consumed:])
+            packets += part.tolist()
+            consumed += part.consumed
+            if len(part) < LARGEST_BUNDLE:
+                return packets, consumed

@@ -130,15 +130,16 @@ class Client(Pump):
             self.reject(request.operation, request.file)
             return
         yield "the write is inside"
-        self.active += 1
-        status = self.refuse_traffic()
-        yield "the write is counted as active: a pause waits for it"
-        status = status or check_length(len(request.data), SMALLEST_WRITE)
         consumed = 0
+        status = self.refuse_traffic()
         if not status:
-            packets, consumed = request.parse()
-            yield from self.receive(request, packets)
-        yield from self.leave(1)
+            self.active += 1
+            yield "the write is counted as active: a pause waits for it"
+            status = check_length(len(request.data), SMALLEST_WRITE)
+            if not status:
+                packets, consumed = request.parse()
+                yield from self.receive(request, packets)
+            yield from self.leave(1)
         yield "the write is done, but for its completion"
         self.complete(request.operation, request.file, status, consumed)
 

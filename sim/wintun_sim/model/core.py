@@ -59,7 +59,7 @@ class Core:
     ``handles``          creates less closes
     ``queue``            the send queue, oldest first; its head may be half read
     ``copying``          the NBL one NET_BUFFER of which is being copied, in the queue or not
-    ``active``           NBLs owned, and sends and writes inside
+    ``active``           NBLs owned, and sends and writes that were let in and are still inside
     ``pausing``          the pause that returned NDIS_STATUS_PENDING and waits until ``active`` is 0
     ``reads``            the reads that wait for packets, oldest first; ``reads_closed`` by halt
     ``serving``          somebody serves reads and will look at both queues again

@@ -114,10 +114,13 @@ class Stack(Pump):
     def send(self, nbls: Iterable[SentNbl]) -> Steps:
         """MiniportSendNetBufferLists: the NBLs are queued one by one, then waiting reads are served.
 
-        For each NBL the adapter is asked anew, in the step that queues it; the rest of a chain is refused together.
+        For each NBL the adapter is asked anew, in the step that queues it; once it refuses one, the rest of the chain goes
+        back with it. A send that is refused from the beginning is not counted as active: nobody puts off a pause by
+        knocking at the door.
         """
-        self.active += 1
-        refusal = ndis.NDIS_STATUS_SUCCESS
+        refusal = self.refuse_send()
+        admitted = not refusal
+        self.active += admitted
         for nbl in nbls:
             refusal = refusal or self.refuse_send()
             if not refusal and nbl.packets and len(self.queue) >= QUEUE_LIMIT and not self.serving:
@@ -134,9 +137,10 @@ class Stack(Pump):
                 yield "an NBL is queued"
                 yield from self.give_back(dropped)
             yield "one NBL of the chain is dealt with"
-        yield from self.serve()
-        yield "what could be served is served; the send is still counted as active"
-        yield from self.leave(1)
+        if admitted:
+            yield from self.serve()
+            yield "what could be served is served; the send is still counted as active"
+            yield from self.leave(1)
 
     def enqueue(self, nbl: SentNbl) -> list[SentNbl]:
         """Put an NBL at the queue's end, at the oldest one's expense if it is full; return what is to be given back."""

@@ -1,0 +1,105 @@
+/* Run-down protection: learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection.
+ *
+ * As in Windows, Count is twice the number of holders, plus 1 once the run-down has begun; so a reference filled with
+ * zeros is one that was initialised.
+ */
+#include <ntddk.h>
+
+#include "host.h"
+
+enum
+{
+    ACTIVE = 1,
+    HOLDER = 2
+};
+
+#define COUNT_LIMIT ((ULONG_PTR)1 << 40)
+
+static void check(PEX_RUNDOWN_REF reference, const char *caller)
+{
+    if (reference->Count < COUNT_LIMIT)
+        return;
+    rule_broken("RundownProtection", "%s was given a reference that was never initialised, or was overwritten", caller);
+    reference->Count = 0;
+}
+
+VOID FASTCALL ExInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
+{
+    RunRef->Count = 0;
+}
+
+VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
+{
+    check(RunRef, "ExReInitializeRundownProtection");
+    if (RunRef->Count != ACTIVE)
+        rule_broken("RundownProtection", "ExReInitializeRundownProtection was called before the run-down had ended");
+    schedule_point(POINT_INTERLOCKED, RunRef);
+    RunRef->Count = 0;
+}
+
+BOOLEAN FASTCALL ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
+{
+    rule_irql("IrqlKeDispatchLte", "ExAcquireRundownProtection", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check(RunRef, "ExAcquireRundownProtection");
+    schedule_point(POINT_INTERLOCKED, RunRef);
+    if ((RunRef->Count & ACTIVE) != 0)
+        return FALSE;
+    RunRef->Count += (ULONG_PTR)Count * HOLDER;
+    return TRUE;
+}
+
+BOOLEAN FASTCALL ExAcquireRundownProtection(PEX_RUNDOWN_REF RunRef)
+{
+    return ExAcquireRundownProtectionEx(RunRef, 1);
+}
+
+VOID FASTCALL ExReleaseRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
+{
+    rule_irql("IrqlKeDispatchLte", "ExReleaseRundownProtection", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check(RunRef, "ExReleaseRundownProtection");
+    if (RunRef->Count / HOLDER < Count)
+    {
+        rule_broken("RundownProtection", "ExReleaseRundownProtection releases what was not acquired");
+        return;
+    }
+    RunRef->Count -= (ULONG_PTR)Count * HOLDER;
+    if (RunRef->Count == ACTIVE)
+        actor_wake(RunRef);
+    schedule_point(POINT_RELEASE, RunRef);
+}
+
+VOID FASTCALL ExReleaseRundownProtection(PEX_RUNDOWN_REF RunRef)
+{
+    ExReleaseRundownProtectionEx(RunRef, 1);
+}
+
+VOID FASTCALL ExRundownCompleted(PEX_RUNDOWN_REF RunRef)
+{
+    check(RunRef, "ExRundownCompleted");
+    RunRef->Count = ACTIVE;
+}
+
+VOID FASTCALL ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
+{
+    rule_irql("RundownProtection", "ExWaitForRundownProtectionRelease", PASSIVE_LEVEL, APC_LEVEL);
+    check(RunRef, "ExWaitForRundownProtectionRelease");
+    schedule_point(POINT_INTERLOCKED, RunRef);
+    RunRef->Count |= ACTIVE;
+    if (RunRef->Count == ACTIVE)
+        return;
+    do
+        actor_wait_for("the holders of a run-down protection", RunRef, RunRef->Count == ACTIVE, ACTOR_NO_DEADLINE);
+    while (RunRef->Count != ACTIVE);
+}
+
+const struct export rundown_exports[] = {
+    EXPORT(ExInitializeRundownProtection),
+    EXPORT(ExReInitializeRundownProtection),
+    EXPORT(ExAcquireRundownProtection),
+    EXPORT(ExAcquireRundownProtectionEx),
+    EXPORT(ExReleaseRundownProtection),
+    EXPORT(ExReleaseRundownProtectionEx),
+    EXPORT(ExRundownCompleted),
+    EXPORT(ExWaitForRundownProtectionRelease),
+    EXPORTS_END,
+};

@@ -12,6 +12,13 @@
 /* FILE_OBJECT.FsContext of a handle that was cleaned up; NULL before. Guarded by ReadQueue.Lock. */
 #define TUN_CLEANED_UP ((VOID *)(ULONG_PTR)1)
 
+/* What an insertion tells TunCsqInsertIrpEx, and hears from it. */
+typedef struct _TUN_INSERTION
+{
+    TUN_READ_QUEUE_END End;
+    BOOLEAN Refused;
+} TUN_INSERTION;
+
 static TUN_ADAPTER *TunAdapterOfCsq(_In_ IO_CSQ *Csq)
 {
     return CONTAINING_RECORD(Csq, TUN_ADAPTER, ReadQueue.Csq);
@@ -22,11 +29,12 @@ _Use_decl_annotations_
 static NTSTATUS TunCsqInsertIrpEx(IO_CSQ *Csq, PIRP Irp, PVOID InsertContext)
 {
     TUN_READ_QUEUE *Queue = &TunAdapterOfCsq(Csq)->ReadQueue;
-    const TUN_READ_QUEUE_END *End = (const TUN_READ_QUEUE_END *)InsertContext;
+    TUN_INSERTION *Insertion = (TUN_INSERTION *)InsertContext;
 
-    if (Queue->Closed || IoGetCurrentIrpStackLocation(Irp)->FileObject->FsContext == TUN_CLEANED_UP)
+    Insertion->Refused = Queue->Closed || IoGetCurrentIrpStackLocation(Irp)->FileObject->FsContext == TUN_CLEANED_UP;
+    if (Insertion->Refused)
         return STATUS_CANCELLED;
-    if (*End == TunReadQueueHead)
+    if (Insertion->End == TunReadQueueHead)
         InsertHeadList(&Queue->List, &Irp->Tail.Overlay.ListEntry);
     else
         InsertTailList(&Queue->List, &Irp->Tail.Overlay.ListEntry);
@@ -100,13 +108,16 @@ VOID TunReadQueueInitialize(TUN_ADAPTER *Adapter)
                              TunCsqReleaseLock, TunCsqCompleteCanceledIrp);
 }
 
+/* IoCsqInsertIrpEx is documented to return what the callback returned, and completes an IRP that was cancelled before
+ * without calling it. Whose the IRP is afterwards therefore has to be known from the callback itself. */
 _Use_decl_annotations_
 VOID TunReadQueueInsert(TUN_ADAPTER *Adapter, IRP *Irp, TUN_READ_QUEUE_END End)
 {
-    const NTSTATUS Status = IoCsqInsertIrpEx(&Adapter->ReadQueue.Csq, Irp, NULL, &End);
+    TUN_INSERTION Insertion = {End, FALSE};
 
-    if (!NT_SUCCESS(Status))
-        TunReadComplete(Adapter, Irp, Status, 0);
+    (VOID) IoCsqInsertIrpEx(&Adapter->ReadQueue.Csq, Irp, NULL, &Insertion);
+    if (Insertion.Refused)
+        TunReadComplete(Adapter, Irp, STATUS_CANCELLED, 0);
 }
 
 _Use_decl_annotations_

@@ -151,13 +151,11 @@ class Client(Pump):
         good = [packet for packet in packets if is_ip(packet)]
         for start in range(0, len(good), LARGEST_BUNDLE):
             yield "packets are indicated to the stack without a lock"
-            for position, packet in enumerate(good[start : start + LARGEST_BUNDLE], start):
-                if position not in request.rejected:
-                    self.events.append(PacketReceived(request.operation, packet))
+            for packet in good[start : start + LARGEST_BUNDLE]:
+                self.events.append(PacketReceived(request.operation, packet))
         if good:
-            yield "the stack has given the packets back"
-            taken = [packet for position, packet in enumerate(good) if position not in request.rejected]
-            self.octets_in += sum(map(len, taken))
-            self.packets_in += len(taken)
-            self.errors_in += len(good) - len(taken)
-        self.errors_in += len(packets) - len(good)
+            yield "the stack has given the packets back, some of them perhaps with a failure"
+        taken = [packet for position, packet in enumerate(good) if position not in request.rejected]
+        self.octets_in += sum(map(len, taken))
+        self.packets_in += len(taken)
+        self.errors_in += len(packets) - len(taken)

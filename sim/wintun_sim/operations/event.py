@@ -73,7 +73,7 @@ class NblCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PacketReceived(Event):
-    """The stack received one packet, written by the Write ``operation``."""
+    """The stack was given one packet, written by the Write ``operation``; it may have rejected it then."""
 
     verb: ClassVar[str] = "received"
     operation: str

@@ -29,14 +29,16 @@ from wintun_sim.operations.scan import MAX_BYTES, Scanner, nearest
 
 MAX_FILLER: Final = 0xFFFF
 
-_FILLER: Final = bytes((7 * position + (position >> 8)) & 0xFF for position in range(1 << 16))
+_FILLER_PERIOD: Final = 1 << 16
+_FILLER: Final = bytes((7 * position + (position >> 8)) & 0xFF for position in range(_FILLER_PERIOD)) * 3
 _RECORD_HEADER: Final = 16
 _WORDS: Final = ("bundle", "cut", "hex", "ipv4", "ipv6", "zeros")
 
 
 def _filler(size: int, number: int) -> bytes:
-    start = number * 31 & 0xFFFF
-    return (_FILLER[start:] + _FILLER * (size >> 16) + _FILLER)[:size]
+    start = number * 31 % _FILLER_PERIOD
+    filler = _FILLER if size <= 2 * _FILLER_PERIOD else _FILLER * (size // _FILLER_PERIOD)
+    return filler[start : start + size]
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,212 @@
+"""The main job: judges a driver on captured traffic and on random walks, and says what it found."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from wintun_sim.check.finding import Finding
+from wintun_sim.check.report import Found, Report
+from wintun_sim.check.shrink import shrink
+from wintun_sim.check.task import WALK_LENGTH, Comparison, Result, Task, compare, drawn, perform
+from wintun_sim.check.visited import Visited
+from wintun_sim.check.worker import Worker, WorkerDied
+from wintun_sim.operations import Operation
+from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
+
+DEFAULT_STEPS: Final = 40_000
+"""Operations that a check carries out, playbacks of captures included; about 20 seconds on two cores."""
+
+MOST_FAILING: Final = 6
+"""Failing tasks after which a check stops looking for more."""
+
+ORDERS: Final[tuple[Order, ...]] = ("strict", "raw")
+
+Watcher = Callable[[int, int], None]
+"""Told how many operations are done, and how many there are, from time to time."""
+
+
+class Crew:
+    """An executor that does tasks in worker processes, one for each of its threads."""
+
+    def __init__(self, jobs: int) -> None:
+        self._threads = ThreadPoolExecutor(jobs)
+        self._own = threading.local()
+        self._workers: list[Worker] = []
+
+    def submit(self, task: Task, image: Path | None) -> Future[Result]:
+        """Do one task some time."""
+        return self._threads.submit(self._do, task, image)
+
+    def _worker(self) -> Worker:
+        worker = getattr(self._own, "worker", None)
+        if worker is None:
+            worker = self._own.worker = Worker()
+            self._workers.append(worker)
+        return worker
+
+    def _do(self, task: Task, image: Path | None) -> Result:
+        try:
+            return self._worker().call(perform, task, image)
+        except WorkerDied as death:
+            return _post_mortem(task, death)
+
+    def close(self) -> None:
+        """Give everything back; what was not begun is not done."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+        self._threads.shutdown()
+
+
+@contextmanager
+def crew(jobs: int) -> Iterator[Crew]:
+    """Open a crew of ``jobs`` workers."""
+    members = Crew(jobs)
+    try:
+        yield members
+    finally:
+        members.close()
+
+
+def default_jobs() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def plan(seed: int, steps: int, captures: Mapping[str, Sequence[bytes]]) -> list[Task]:
+    """Cut a check into tasks: each capture once in each order, then walks for what is left of the steps.
+
+    Captures get half of the steps at most.
+    """
+    tasks: list[Task] = []
+    left = steps
+    for turn, (name, packets) in enumerate(captures.items()):
+        for order in ORDERS:
+            if len(packets) == 0:
+                continue
+            share = max(steps // (4 * len(captures)), 1)
+            tasks.append(Task(name, f"{seed}/{name}/{order}", order, _version(turn), share, tuple(packets)))
+            left -= min(share, 3 * len(packets))
+    number = 0
+    while left > 0:
+        length = min(WALK_LENGTH, left)
+        tasks.append(Task("walk", f"{seed}/walk/{number}", ORDERS[number % 2], _version(number // 2), length))
+        number += 1
+        left -= length
+    return tasks
+
+
+def _version(number: int) -> tuple[int, int]:
+    return VERSIONS[-1 - number % len(VERSIONS)]
+
+
+def check(
+    image: Path | None,
+    *,
+    seed: int,
+    steps: int = DEFAULT_STEPS,
+    captures: Mapping[str, Sequence[bytes]],
+    jobs: int | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Judge an image (default: the project's own driver) and report.
+
+    The same arguments give the same report, whatever ``jobs`` (worker processes; default: one for each processor).
+    Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
+    """
+    tasks = plan(seed, steps, captures)
+    report = Report(seed, image, planned=steps)
+    failing: list[Finding] = []
+    with crew(jobs or default_jobs()) as members:
+        futures = [members.submit(task, image) for task in tasks]
+        for task, future in zip(tasks, futures, strict=True):
+            result = future.result()
+            report.note(task, result)
+            if watcher is not None:
+                watcher(report.steps, steps)
+            if result.finding is not None:
+                failing.append(result.finding)
+                if len(failing) == MOST_FAILING:
+                    report.stopped = True
+                    break
+    for finding in _distinct(failing):
+        report.findings.append(explain(finding, image))
+    return report
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    """Keep the shortest finding of each signature, in the order in which the signatures came up."""
+    best: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        known = best.setdefault(finding.signature(), finding)
+        if len(finding.operations) < len(known.operations):
+            best[finding.signature()] = finding
+    return list(best.values())
+
+
+def explain(finding: Finding, image: Path | None) -> Found:
+    """Shrink a finding, and run what is left once more to show what both machines did."""
+    worker = Worker()
+    try:
+        if finding.kind not in ("hang", "packets"):
+            shrunk = shrink(finding.operations, lambda operations: _still(finding, operations, image, worker))
+            shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker)
+            return Found(shown or finding, comparison.model, comparison.driver, shrunk.complete)
+        if finding.kind == "packets":
+            comparison = _judge(finding.scenario(), image, worker)[1]
+            return Found(finding, comparison.model, comparison.driver, False)
+        return Found(finding, {}, {}, False)
+    finally:
+        worker.close()
+
+
+def _still(finding: Finding, operations: Sequence[Operation], image: Path | None, worker: Worker) -> bool:
+    again = _judge(_scenario(finding, operations), image, worker)[0]
+    return again is not None and again.signature() == finding.signature()
+
+
+def _scenario(finding: Finding, operations: Sequence[Operation]) -> Scenario:
+    steps = tuple(Step(operation) for operation in operations)
+    return Scenario(f"{finding.kind}: {finding.rule}", finding.order, finding.ndis, steps)
+
+
+def _judge(scenario: Scenario, image: Path | None, worker: Worker) -> tuple[Finding | None, Comparison]:
+    """Judge a scenario in a worker that may die of it."""
+    try:
+        comparison = worker.call(compare, scenario, image)
+        return comparison.finding, comparison
+    except WorkerDied as death:
+        operations = tuple(scenario.operations())[: death.steps]
+        return _deadly(operations, death, scenario.order, scenario.ndis), Comparison(None, {}, {})
+
+
+def judge(scenario: Scenario, image: Path | None) -> Comparison:
+    """Judge one scenario; an image that ends its worker is a finding."""
+    worker = Worker()
+    try:
+        finding, comparison = _judge(scenario, image, worker)
+        return Comparison(finding, comparison.model, comparison.driver)
+    finally:
+        worker.close()
+
+
+def _post_mortem(task: Task, death: WorkerDied) -> Result:
+    operations = tuple(drawn(task, death.steps))
+    return Result(death.steps, _deadly(operations, death, task.order, task.ndis), Visited())
+
+
+def _deadly(operations: Sequence[Operation], death: WorkerDied, order: Order, ndis: tuple[int, int]) -> Finding:
+    if operations:
+        where = f"{operations[-1].name} ({operations[-1].verb}), operation {len(operations)}"
+    else:
+        where = "the image was loaded"
+    return Finding(death.kind, death.reason, f"{death.reason} while {where}", tuple(operations), order, ndis)
+
+
+__all__ = ["DEFAULT_STEPS", "check", "crew", "default_jobs", "explain", "judge", "plan"]

@@ -1,0 +1,79 @@
+"""What a check finds, and what it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from wintun_sim.operations import Event, Operation
+from wintun_sim.operations.outcome import Difference
+from wintun_sim.operations.text import format_event, format_operation
+from wintun_sim.scenario import Expectation, Scenario, Step
+from wintun_sim.scenario.scenario import Order
+
+KINDS: Final = ("outcome", "order", "counters", "packets", "rule", "crash", "hang", "expectation")
+"""What kinds of findings there are.
+
+``outcome``: an entry of one of the five sequences differs, ``rule`` names the sequence. ``order``: two events came in
+an order that no run may show. ``counters``: at rest the host counts otherwise than the model, ``rule`` names the counter.
+``packets``: a packet was lost, doubled or changed on the way. ``rule``: a rule was broken, by its name. ``crash``: the
+image ended its process, ``rule`` names the signal. ``hang``: it never came back. ``expectation``: a scenario expected
+something else.
+"""
+
+_LONGEST: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, and the operations that show it, the last one being where it shows."""
+
+    kind: str
+    rule: str
+    message: str
+    operations: tuple[Operation, ...]
+    order: Order
+    ndis: tuple[int, int]
+
+    def signature(self) -> tuple[str, str]:
+        """What two findings of the same defect have in common, as far as one can tell."""
+        return self.kind, self.rule
+
+    def scenario(self) -> Scenario:
+        """Return the operations as a scenario."""
+        steps = tuple(Step(operation) for operation in self.operations)
+        return Scenario(f"{self.kind}: {self.rule}", self.order, self.ndis, steps)
+
+
+def shorten(text: str) -> str:
+    """Make a text fit a line."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def say_operation(operation: Operation) -> str:
+    """Write an operation with its name."""
+    return shorten(f"{operation.name}: {format_operation(operation)}")
+
+
+def say_event(event: Event | str | None) -> str:
+    """Write an event, a refusal, or that there was none."""
+    if event is None:
+        return "nothing"
+    return shorten(f"refused {event}" if isinstance(event, str) else format_event(event))
+
+
+def say_difference(difference: Difference) -> str:
+    """Write where two outcomes differ, the model's being the left one."""
+    return f"the model gives '{say_event(difference.left)}', the driver '{say_event(difference.right)}'"
+
+
+def expecting(scenario: Scenario, events: dict[str, tuple[Event, ...]]) -> Scenario:
+    """Return the scenario with these events as what its operations are expected to cause."""
+    steps = tuple(
+        Step(step.operation, tuple(Expectation(event) for event in events[step.operation.name]) or (Expectation(None),))
+        if step.operation.name in events
+        else step
+        for step in scenario.setup
+    )
+    return Scenario(scenario.title, scenario.order, scenario.ndis, steps, scenario.actors)

@@ -1,0 +1,105 @@
+"""The judge: carries out operations on two machines side by side and says where they part.
+
+After every operation both machines are at rest, and then all of this must hold: the events are the same as far as the
+outcome tells them apart (``operations.outcome``); the driver's events keep the order that every run must keep; what the
+host counts of each adapter is what the model counts; and no rule was broken. The first thing that does not hold ends
+the run, since from there on the machines are in different states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from wintun_sim.check.finding import Finding, say_difference, say_operation
+from wintun_sim.check.visited import Visited
+from wintun_sim.lifecycle import Ledger
+from wintun_sim.operations import (
+    Counters,
+    Event,
+    Machine,
+    Operation,
+    RuleBroken,
+    Send,
+)
+from wintun_sim.operations.outcome import Places, deliveries, differences, order_broken, outcome_of
+from wintun_sim.scenario.scenario import Order
+
+
+class Judge:
+    """Compares a driver with the model, operation by operation."""
+
+    def __init__(self, model: Machine, driver: Machine, order: Order, ndis: tuple[int, int]) -> None:
+        self.model = model
+        self.driver = driver
+        self.order = order
+        self.ndis = ndis
+        self.ledger = Ledger(order)
+        self.visited = Visited()
+        self.operations: list[Operation] = []
+        self.events: list[tuple[Sequence[Event], Sequence[Event]]] = []
+        """What each operation caused, on the model and on the driver."""
+        self._places = Places()
+        self._packets: dict[tuple[str, int], int] = {}
+
+    def step(self, operation: Operation) -> Finding | None:
+        """Carry out one operation on both machines; return the first thing that is wrong, if any."""
+        self.operations.append(operation)
+        self._places.add(operation)
+        if isinstance(operation, Send):
+            self._packets.update(
+                {(operation.name, index): len(nbl.packets) for index, nbl in enumerate(operation.nbls)}
+            )
+        ours = self.model.perform(operation)
+        self.visited.note(operation, ours, self.ledger, self._places)
+        self._keep_ledger(operation, ours)
+        self.events.append((ours, ()))
+        theirs = self.driver.perform(operation)
+        self.events[-1] = (ours, theirs)
+        return self._compare(operation, ours, theirs)
+
+    def _keep_ledger(self, operation: Operation, events: Sequence[Event]) -> None:
+        if self.ledger.admit(operation) is None:
+            for event in events:
+                self.ledger.observe(event)
+            self.ledger.end(operation)
+
+    def _compare(self, operation: Operation, ours: Sequence[Event], theirs: Sequence[Event]) -> Finding | None:
+        if list(ours) != list(theirs):
+            for event in theirs:
+                if isinstance(event, RuleBroken):
+                    return self.finding("rule", event.rule, f"{say_operation(operation)}: {event.message}")
+            places = self._places
+            for difference in differences(outcome_of(ours, places), outcome_of(theirs, places)):
+                message = f"{say_operation(operation)}: {say_difference(difference)}"
+                return self.finding("outcome", difference.sequence, message)
+            broken = order_broken(theirs, places, deliveries(ours, self._packets))
+            if broken:
+                return self.finding("order", "order", f"{say_operation(operation)}: {broken[0]}")
+        return self._count(operation)
+
+    def _count(self, operation: Operation) -> Finding | None:
+        adapter = self._places.adapters.get(operation.name, "")
+        if adapter not in self.ledger.adapters or not self.ledger.adapters[adapter].exists:
+            return None
+        ours, theirs = self.model.counters(adapter), self.driver.counters(adapter)
+        if ours == theirs:
+            return None
+        name = next(
+            field.name for field in fields(Counters) if getattr(ours, field.name) != getattr(theirs, field.name)
+        )
+        return self.finding(
+            "counters",
+            name,
+            f"{say_operation(operation)}: {name} of {adapter} is {getattr(ours, name)} in the model,"
+            f" {getattr(theirs, name)} in the host",
+        )
+
+    def finding(self, kind: str, rule: str, message: str) -> Finding:
+        """Make a finding of what has been done so far."""
+        return Finding(kind, rule, message, tuple(self.operations), self.order, self.ndis)
+
+    def close(self) -> None:
+        """Close both machines."""
+        self.model.close()
+        self.driver.close()

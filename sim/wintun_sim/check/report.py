@@ -1,0 +1,146 @@
+"""What a check says: for people, for programs, and as the scenario file that replays a failure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wintun_sim.check.finding import Finding, say_event
+from wintun_sim.check.visited import Visited
+from wintun_sim.operations import Event, RuleBroken
+from wintun_sim.operations.outcome import Places, differences, outcome_of
+from wintun_sim.scenario import Expectation, Scenario, Step, format_scenario
+
+if TYPE_CHECKING:
+    from wintun_sim.check.task import Result, Task
+
+
+@dataclass(slots=True)
+class Found:
+    """A finding, shrunk, with what each operation caused on both machines."""
+
+    finding: Finding
+    model: dict[str, tuple[Event, ...]]
+    driver: dict[str, tuple[Event, ...]]
+    minimal: bool
+
+    def file_name(self, seed: int) -> str:
+        """Name the scenario file."""
+        words = re.sub(r"[^A-Za-z0-9]+", "-", f"{self.finding.kind}-{self.finding.rule}").strip("-")
+        return f"{words}-{seed}.scenario"
+
+    def text(self) -> str:
+        """Write the scenario: the model's events as what is expected, the driver's as comments where they differ."""
+        finding = self.finding
+        places = Places(finding.operations)
+        steps: list[Step] = []
+        comments: dict[str, list[str]] = {}
+        for operation in finding.operations:
+            ours, theirs = self.model.get(operation.name), self.driver.get(operation.name)
+            expected = () if ours is None else tuple(map(Expectation, ours)) or (Expectation(None),)
+            steps.append(Step(operation, expected))
+            if ours is not None and theirs is not None and _apart(ours, theirs, places):
+                comments[operation.name] = [f"the driver: {say_event(event)}" for event in theirs or (None,)]
+        preamble = [f"{finding.kind} {finding.rule}: {finding.message}", "=> is what the model does."]
+        scenario = Scenario(f"{finding.kind}: {finding.rule}", finding.order, finding.ndis, tuple(steps))
+        return format_scenario(scenario, comments, preamble=preamble)
+
+
+def _apart(ours: Sequence[Event], theirs: Sequence[Event], places: Places) -> bool:
+    broken = any(isinstance(event, RuleBroken) for event in theirs)
+    return broken or any(differences(outcome_of(ours, places), outcome_of(theirs, places)))
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done and what came of it."""
+
+    seed: int
+    image: Path | None
+    planned: int
+    steps: int = 0
+    stopped: bool = False
+    tasks: Counter[str] = field(default_factory=Counter)
+    visited: Visited = field(default_factory=Visited)
+    findings: list[Found] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """Return "passed" or "failed"."""
+        return "failed" if self.findings else "passed"
+
+    def note(self, task: Task, result: Result) -> None:
+        """Count a task that is done."""
+        self.steps += result.steps
+        self.tasks[task.kind] += 1
+        self.visited.add(result.visited)
+
+    def write_files(self, directory: Path) -> None:
+        """Write a scenario file for each finding. Raises ``OSError``."""
+        for found in self.findings:
+            path = directory / found.file_name(self.seed)
+            path.write_text(found.text(), encoding="utf-8")
+            self.files[path.name] = path
+
+    def replay(self, found: Found) -> str:
+        """Return the line that shows a finding again."""
+        name = found.file_name(self.seed)
+        words = ["wintun-sim", "run", str(self.files.get(name, name)), "--machine", "both"]
+        if self.image is not None:
+            words += ["--image", str(self.image)]
+        return shlex.join(words)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as an object that ``json.dumps`` takes; the same for the same seed."""
+        return {
+            "verdict": self.verdict,
+            "seed": self.seed,
+            "image": None if self.image is None else str(self.image),
+            "findings": [
+                {
+                    "kind": found.finding.kind,
+                    "rule": found.finding.rule,
+                    "message": found.finding.message,
+                    "operations": len(found.finding.operations),
+                    "minimal": found.minimal,
+                    "replay": self.replay(found),
+                }
+                for found in self.findings
+            ],
+            "counts": {
+                "steps": self.steps,
+                "stopped": self.stopped,
+                "tasks": dict(sorted(self.tasks.items())),
+                "visited": self.visited.to_json(),
+                "not_visited": self.visited.missing(),
+            },
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Give the report for people; the last line is PASSED or the line that replays the failure."""
+        walks = self.tasks["walk"]
+        captures = sorted(name for name in self.tasks if name != "walk")
+        yield f"{self.steps:,} operations: {walks} random walks; captures: {', '.join(captures) or 'none'}"
+        counts = self.visited.counts
+        yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
+        for name in sorted(counts["depths"]):
+            yield f"  {name}: {counts['depths'][name]:,} times"
+        missing = self.visited.missing()
+        yield f"not visited: {', '.join(missing) if missing else 'nothing that was to be visited'}"
+        if self.stopped:
+            yield "stopped early: enough failures to explain"
+        if not self.findings:
+            yield "PASSED"
+            return
+        for found in self.findings:
+            finding = found.finding
+            shrunk = "" if found.minimal else " (not shrunk to the end)"
+            yield f"FAILED {finding.kind} {finding.rule}: {finding.message}"
+            yield f"  shown by {len(finding.operations)} operations{shrunk}:"
+            yield self.replay(found)

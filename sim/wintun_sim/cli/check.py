@@ -1,0 +1,116 @@
+"""`wintun-sim check`: judges a driver."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "check",
+        help="judge a driver: its image and the model, side by side",
+        description="Plays captured traffic and random operations on a driver's image and on the model, and compares "
+        "all that can be seen from outside. Prints PASSED, or for each failure a scenario file and the line that "
+        "replays it. Exit status 0: nothing found; 1: something found; 2: it could not be run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="default: the project's own driver")
+    parser.add_argument(
+        "--seed", type=_number, metavar="N", help="where every random choice comes from; default: a new one"
+    )
+    parser.add_argument(
+        "--steps", type=_positive, metavar="N", help="operations to carry out; default: about 20 seconds"
+    )
+    parser.add_argument(
+        "--pcap", type=Path, action="append", metavar="FILE", help="play this capture, not those that ship"
+    )
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; default: one for each processor")
+    parser.add_argument(
+        "--output", type=Path, default=Path(), metavar="DIR", help="where failing scenarios are written"
+    )
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="the report as JSON, to FILE or standard output"
+    )
+    parser.set_defaults(function=run)
+
+
+def _number(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^64 - 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1_000_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1,000,000,000")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from wintun_sim.check import DEFAULT_STEPS, check
+    from wintun_sim.cli.output import Progress, write_json
+    from wintun_sim.errors import WintunSimError
+
+    seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1 << 32)
+    quiet = arguments.json == "-"
+    if not quiet:
+        print(f"seed {seed}", flush=True)
+    progress = Progress("check")
+    try:
+        captures = _captures(arguments.pcap)
+        _look_at(arguments.image, arguments.output)
+        report = check(
+            arguments.image,
+            seed=seed,
+            steps=arguments.steps or DEFAULT_STEPS,
+            captures=captures,
+            jobs=arguments.jobs,
+            watcher=progress,
+        )
+        progress.end()
+        report.write_files(arguments.output)
+    except (WintunSimError, OSError) as error:
+        progress.end()
+        if arguments.json is not None:
+            write_json(_error(seed, error), arguments.json)
+        raise
+    if arguments.json is not None:
+        write_json(report.to_json(), arguments.json)
+    if not quiet:
+        for line in report.lines():
+            print(line)
+    sys.stdout.flush()
+    return 1 if report.findings else 0
+
+
+def _captures(files: list[Path] | None) -> dict[str, tuple[bytes, ...]]:
+    from wintun_sim.errors import UsageError
+    from wintun_sim.integrations.pcap import read_packets, shipped_captures
+
+    chosen = shipped_captures() if files is None else {str(path): path for path in files}
+    captures = {name: tuple(packet.data for packet in read_packets(path).packets) for name, path in chosen.items()}
+    for name, packets in captures.items():
+        if not packets:
+            raise UsageError(f"check: {name} has no IP packets to play; record some, or choose another capture")
+    return captures
+
+
+def _look_at(image: Path | None, output: Path) -> None:
+    from wintun_sim.errors import UsageError
+
+    if image is not None and not image.is_file():
+        raise UsageError(f"check: there is no image {image}; wintun-sim build-driver makes one")
+    if not output.is_dir():
+        raise UsageError(f"check: there is no directory {output} for failing scenarios; make it, or choose another")
+
+
+def _error(seed: int, error: Exception) -> dict[str, Any]:
+    return {"verdict": "error", "seed": seed, "findings": [], "message": str(error), "counts": {}}

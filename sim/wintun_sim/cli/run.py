@@ -1,0 +1,82 @@
+"""`wintun-sim run`: carries out one scenario, says what happened, and holds it against what was expected."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wintun_sim.check.scenarios import Run
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="carry out a scenario on the model, on a driver, or on both",
+        description="Carries out a scenario, prints what each operation caused, and compares it with what the scenario "
+        "expects. Exit status 1 if anything was otherwise, if a rule was broken, or if the machines differ.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", help="a file, - for standard input, or the name of one that ships"
+    )
+    parser.add_argument("--machine", choices=("model", "driver", "both"), default="model", help="default: model")
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="the driver's image; default: the project's own driver"
+    )
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="the trace as JSON, to FILE or standard output"
+    )
+    parser.set_defaults(function=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from wintun_sim.check.scenarios import play
+    from wintun_sim.cli.output import write_json
+    from wintun_sim.errors import UsageError
+    from wintun_sim.scenario import find, parse
+
+    if arguments.image is not None and arguments.machine == "model":
+        raise UsageError("run: --image is for --machine driver or both; the model has no image")
+    if arguments.image is not None and not arguments.image.is_file():
+        raise UsageError(f"run: there is no image {arguments.image}")
+    if arguments.scenario == "-":
+        scenario = parse(sys.stdin.read(), "standard input")
+    else:
+        scenario = find(arguments.scenario)
+    result = play(scenario, arguments.machine, arguments.image)
+    if arguments.json is not None:
+        write_json(_to_json(result), arguments.json)
+    if arguments.json != "-":
+        _print(result)
+    return 1 if result.findings else 0
+
+
+def _print(result: Run) -> None:
+    from wintun_sim.trace import format_trace
+
+    for trace in result.traces:
+        print(format_trace(trace))
+    _print_findings(result.findings)
+
+
+def _print_findings(findings: Sequence[str]) -> None:
+    for finding in findings:
+        print(f"FAILED {finding}")
+    if not findings:
+        print("PASSED")
+
+
+def _to_json(result: Run) -> dict[str, Any]:
+    from wintun_sim.trace import to_json
+
+    return {
+        "verdict": "failed" if result.findings else "passed",
+        "findings": list(result.findings),
+        "traces": [to_json(trace) for trace in result.traces],
+    }

@@ -373,6 +373,8 @@ const struct image_segment *image_segments(const struct image *image, size_t *co
 
 void *image_symbol(const struct image *image, const char *name)
 {
+    if (strcmp(name, "DriverEntry") == 0)
+        return image->file->descriptor_table->entry;
     return dlsym(image->file->handle, name);
 }
 

@@ -32,6 +32,7 @@ struct image_descriptor
     uint32_t flags; /* IMAGE_INSTRUMENTED */
     uint64_t import_count;
     const struct image_import *imports;
+    void *entry; /* DriverEntry, or NULL */
 };
 
 enum
@@ -75,7 +76,7 @@ bool image_is_instrumented(const struct image *image);
 /* The writable parts of a loaded image: *count of them. */
 const struct image_segment *image_segments(const struct image *image, size_t *count);
 
-/* The address of a function or object that the image exports, or NULL. */
+/* The address of the image's DriverEntry, or of what it exports otherwise (__declspec(dllexport)); NULL if there is none. */
 void *image_symbol(const struct image *image, const char *name);
 
 /* The image whose mapping `address` lies in, or NULL. */

@@ -1,0 +1,283 @@
+"""Builds a driver image from the sources of an NDIS 6 miniport: `python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] --plain`.
+
+An image is a shared object that needs no library and has no undefined symbol. The sources are compiled on this package's own
+headers (`include/`, beside this file); for every name that they leave undefined, a thunk of one jump through a slot is generated, and a
+table that lists names and slots. The host kernel's loader fills the slots, so that `memcpy`, `NdisMIndicateStatusEx` and a
+sanitizer's call-outs are all bound in one way, and says by name what it does not have.
+
+This file imports nothing but the standard library, because the project's own build runs it before the package is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+INCLUDE = Path(__file__).resolve().parent / "include"
+
+# As image.h of the host kernel has them.
+MAGIC = 0x31474D4957544E57
+VERSION = 1
+INSTRUMENTED = 1
+
+# What every source is compiled with. Microsoft's compiler does not exploit aliasing, signed overflow or null checks, so drivers may rely on
+# that; wchar_t has 16 bits there; and a kernel has no stack protector of ours.
+COMPILE_FLAGS = (
+    "-std=gnu11",
+    "-fshort-wchar",
+    "-fms-extensions",
+    "-fPIC",
+    "-O2",
+    "-g",
+    "-ffreestanding",
+    "-fvisibility=hidden",
+    "-fno-common",
+    "-fno-stack-protector",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fno-delete-null-pointer-checks",
+    "-Wno-unknown-pragmas",
+    "-Wno-multichar",
+    "-Werror=implicit-function-declaration",
+    "-Werror=int-conversion",
+    "-Werror=incompatible-pointer-types",
+)
+CLANG_FLAGS = ("-fdeclspec", "-Wno-microsoft", "-Wno-pragma-pack", "-Wno-four-char-constants")
+LINK_FLAGS = ("-shared", "-nostdlib", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
+
+MISSING = re.compile(
+    r"(?:implicit declaration of function|call to undeclared function|unknown type name|use of undeclared identifier)"
+    r" ['‘](\w+)['’]|['‘](\w+)['’] undeclared|fatal error: ['‘]?([\w./]+\.h)['’]?(?:: No such file| file not found)"
+)
+
+
+class BuildError(Exception):
+    """An image could not be built. The message is one line for people; what the compiler said has gone to standard error."""
+
+
+class BadInputError(BuildError):
+    """What was asked for cannot be done: a source or a compiler that is not there, a machine that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C compiler driver: the words of its command, and whether it is clang."""
+
+    command: tuple[str, ...]
+    is_clang: bool
+
+
+def find_compiler(command: str | None = None) -> Compiler:
+    """Return the compiler `command`, else $CC, else the first of cc, gcc and clang; raise BadInputError when there is none."""
+    wanted = command or os.environ.get("CC")
+    candidates = [wanted] if wanted else ["cc", "gcc", "clang"]
+    for candidate in candidates:
+        words = shlex.split(candidate)
+        if not words or shutil.which(words[0]) is None:
+            continue
+        version = subprocess.run([*words, "--version"], capture_output=True, text=True, check=False)
+        if version.returncode == 0:
+            return Compiler(tuple(words), "clang" in version.stdout)
+    raise BadInputError(
+        f"no C compiler: {' and '.join(candidates)} cannot be run; install gcc or clang, or set CC to one that is there"
+    )
+
+
+def build(
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    include: Iterable[Path] = (),
+    define: Iterable[str] = (),
+    compiler: Compiler | None = None,
+) -> None:
+    """Build the image `output`, whole or not at all, from C `sources`.
+
+    `include` are directories searched before the package's headers; `define` are macros, NAME or NAME=VALUE. Raises
+    BadInputError for what is not there and BuildError when the compiler or the linker refuses the sources.
+    """
+    machine = platform.machine()
+    if machine not in THUNKS:
+        raise BadInputError(f"images for {machine} cannot be built: this builder knows {' and '.join(THUNKS)}")
+    include = tuple(include)
+    _check_files(sources, include)
+    compiler = compiler or find_compiler()
+    with tempfile.TemporaryDirectory(prefix="wintun-sim-build-") as directory:
+        place = Path(directory)
+        objects = _compile_all(compiler, sources, include, tuple(define), place)
+        imports = _undefined_names(compiler, objects, place)
+        assembly = place / "imports.S"
+        assembly.write_text(_imports_source(machine, imports, flags=0), encoding="ascii")
+        linked = place / "image.so"
+        _run([*compiler.command, *LINK_FLAGS, "-Wl,--no-undefined", *map(str, objects), str(assembly),
+              *_support_library(compiler), "-o", str(linked)], "the image could not be linked")  # fmt: skip
+        _publish(linked, output)
+
+
+def _check_files(sources: Sequence[Path], include: Iterable[Path]) -> None:
+    if not sources:
+        raise BadInputError("no sources were given")
+    for source in sources:
+        if not source.is_file():
+            raise BadInputError(f"the source {source} is not there, or is no file")
+        if source.suffix != ".c":
+            raise BadInputError(f"the source {source} is not a C file (*.c)")
+    for directory in include:
+        if not directory.is_dir():
+            raise BadInputError(f"the include directory {directory} is not there")
+    if not INCLUDE.is_dir():
+        raise BadInputError(
+            "the headers of Windows that belong to this builder are not beside it: install the package again"
+        )
+
+
+def _compile_all(
+    compiler: Compiler, sources: Sequence[Path], include: Sequence[Path], define: Sequence[str], place: Path
+) -> list[Path]:
+    """Compile in parallel, report in the order of the sources."""
+    common = [*compiler.command, *COMPILE_FLAGS, *(CLANG_FLAGS if compiler.is_clang else ())]
+    common += [f"-D{name}" for name in define]
+    common += [f"-I{directory}" for directory in include]
+    common += ["-isystem", str(INCLUDE)]
+
+    def compile_one(number: int) -> tuple[Path, subprocess.CompletedProcess[str]]:
+        source = sources[number]
+        target = place / f"{number}-{source.stem}.o"
+        # Debug information names a source by its directory's name: the same image comes out wherever it is built.
+        folder = source.resolve().parent
+        prefix = f"-ffile-prefix-map={folder}={folder.name}"
+        command = [*common, prefix, "-c", str(source.resolve()), "-o", str(target)]
+        return target, subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        results = list(pool.map(compile_one, range(len(sources))))
+    for _, result in results:
+        sys.stderr.write(result.stderr)
+    refused = [source for source, (_, result) in zip(sources, results, strict=True) if result.returncode != 0]
+    if refused:
+        missing = sorted({name for _, result in results for name in _missing_names(result.stderr)})
+        text = (
+            f"{len(refused)} of {len(sources)} sources did not compile: {', '.join(str(source) for source in refused)}"
+        )
+        raise BuildError(text + (f"; the headers do not declare {', '.join(missing)}" if missing else ""))
+    return [target for target, _ in results]
+
+
+def _missing_names(messages: str) -> set[str]:
+    return {next(group for group in match.groups() if group) for match in MISSING.finditer(messages)}
+
+
+def _support_library(compiler: Compiler) -> list[str]:
+    """The compiler's own static library, for arithmetic that the processor does not have."""
+    found = _run(
+        [*compiler.command, "-print-libgcc-file-name"], "the compiler does not say where its library is"
+    ).strip()
+    return [found] if found and Path(found).is_file() else []
+
+
+def _undefined_names(compiler: Compiler, objects: Sequence[Path], place: Path) -> list[str]:
+    """What no object and not the compiler's library defines: the imports, in alphabetic order."""
+    trial = place / "trial.so"
+    _run([*compiler.command, *LINK_FLAGS, "-Wl,--unresolved-symbols=ignore-all", *map(str, objects),
+          *_support_library(compiler), "-o", str(trial)], "the objects could not be linked")  # fmt: skip
+    nm = shutil.which(os.environ.get("NM", "nm")) or shutil.which("llvm-nm")
+    if nm is None:
+        raise BadInputError("the tool nm is not there: install binutils, or set NM")
+    listing = _run([nm, "--dynamic", "--undefined-only", "--format=posix", str(trial)], "nm cannot read the objects")
+    names = {line.split()[0].partition("@")[0] for line in listing.splitlines() if line.strip()}
+    return sorted(names)
+
+
+def _thunk_x86_64(name: str, number: int) -> str:
+    return f"{name}:\n    jmp *.Lslot{number}(%rip)\n"
+
+
+def _thunk_aarch64(name: str, number: int) -> str:
+    return f"{name}:\n    adrp x16, .Lslot{number}\n    ldr x16, [x16, :lo12:.Lslot{number}]\n    br x16\n"
+
+
+THUNKS = {"x86_64": _thunk_x86_64, "aarch64": _thunk_aarch64}
+
+
+def _imports_source(machine: str, names: Sequence[str], flags: int) -> str:
+    """The assembly of thunks, slots and the table `wintun_sim_image` (struct image_descriptor in image.h)."""
+    thunk = THUNKS[machine]
+    function = "%function" if machine == "aarch64" else "@function"
+    lines = ["    .text\n"]
+    for number, name in enumerate(names):
+        lines.append(f"    .globl {name}\n    .hidden {name}\n    .type {name}, {function}\n    .p2align 3\n")
+        lines.append(thunk(name, number))
+        lines.append(f"    .size {name}, . - {name}\n")
+    lines.append('    .section .data.slots, "aw"\n    .p2align 3\n')
+    lines += [f".Lslot{number}:\n    .quad 0\n" for number in range(len(names))]
+    lines.append('    .section .rodata.imports, "a"\n')
+    lines += [f'.Lname{number}:\n    .asciz "{name}"\n' for number, name in enumerate(names)]
+    lines.append('    .section .data.rel.ro.imports, "aw"\n    .p2align 3\n.Limports:\n')
+    lines += [f"    .quad .Lname{number}, .Lslot{number}\n" for number in range(len(names))]
+    lines.append("    .globl wintun_sim_image\n    .weak DriverEntry\n    .hidden DriverEntry\nwintun_sim_image:\n")
+    lines.append(
+        f"    .quad {MAGIC:#x}\n    .long {VERSION}, {flags}\n    .quad {len(names)}, .Limports, DriverEntry\n"
+    )
+    lines.append("    .size wintun_sim_image, . - wintun_sim_image\n    .type wintun_sim_image, %object\n")
+    lines.append('    .section .note.GNU-stack,"",%progbits\n')
+    return "".join(lines)
+
+
+def _publish(linked: Path, output: Path) -> None:
+    """Put the image where it belongs in one step, so that nobody ever loads half of one."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=output.name, delete=False) as beside:
+            beside.write(linked.read_bytes())
+        Path(beside.name).chmod(0o755)
+        Path(beside.name).replace(output)
+    except OSError as error:
+        raise BadInputError(f"the image {output} cannot be written: {error.strerror}") from error
+
+
+def _run(command: Sequence[str], failure: str) -> str:
+    """Run a tool and return what it printed; what it complains about goes to standard error."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.stderr.write(result.stderr)
+        raise BuildError(f"{failure} ({Path(command[0]).name} ended with status {result.returncode})")
+    return result.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build one image. Exit status 0: it is there; 1: the sources were refused; 2: bad input."""
+    parser = argparse.ArgumentParser(
+        prog="build-driver", description="Build a driver image from the C sources of a miniport."
+    )
+    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="C files")
+    parser.add_argument("-o", dest="output", required=True, type=Path, metavar="IMAGE", help="the image to write")
+    parser.add_argument(
+        "-I", dest="include", action="append", default=[], type=Path, metavar="DIR", help="search for headers there"
+    )
+    parser.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")
+    parser.add_argument(
+        "--plain", action="store_true", help="without instrumentation (required: there is no other kind yet)"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        if not given.plain:
+            raise BadInputError("instrumented images cannot be built yet: say --plain")
+        build(given.sources, given.output, include=given.include, define=given.define)
+    except BuildError as error:
+        print(f"build-driver: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, BadInputError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

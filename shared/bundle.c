@@ -39,9 +39,10 @@ static inline uint32_t load_size(const unsigned char *where)
 
 static inline void store_header(unsigned char *where, size_t packet_size)
 {
-    const uint32_t header[BUNDLE_HEADER_SIZE / sizeof(uint32_t)] = {(uint32_t)packet_size};
+    const uint32_t size = (uint32_t)packet_size;
 
-    copy_bytes(where, header, sizeof(header));
+    copy_bytes(where, &size, sizeof(size));
+    fill_bytes(where + sizeof(size), 0, BUNDLE_HEADER_SIZE - sizeof(size));
 }
 
 void bundle_writer_init(struct bundle_writer *writer, void *base, size_t length)
@@ -95,28 +96,189 @@ void bundle_walker_init(struct bundle_walker *walker, const void *base, size_t l
     walker->limit = limit;
 }
 
+/* Looks at the record that begins at `header`, with `left` bytes up to the end of the buffer, at least one of them. */
+static inline enum bundle_reason look(const unsigned char *header, size_t left, uint32_t *packet_size)
+{
+    if (left < BUNDLE_HEADER_SIZE)
+        return BUNDLE_CUT_SHORT;
+    *packet_size = load_size(header);
+    if (*packet_size > BUNDLE_MAX_PACKET_SIZE)
+        return BUNDLE_OVER_LONG;
+    return record_size(*packet_size) > left ? BUNDLE_CUT_SHORT : BUNDLE_OK;
+}
+
 enum bundle_reason bundle_next(struct bundle_walker *walker, struct bundle_record *record)
 {
     const size_t left = walker->length - walker->offset;
+    uint32_t packet_size;
 
     if (left == 0)
         return BUNDLE_END;
     if (walker->number >= walker->limit)
         return BUNDLE_TOO_MANY;
-    if (left < BUNDLE_HEADER_SIZE)
-        return BUNDLE_CUT_SHORT;
     const unsigned char *header = walker->base + walker->offset;
-    const uint32_t packet_size = load_size(header);
-    if (packet_size > BUNDLE_MAX_PACKET_SIZE)
-        return BUNDLE_OVER_LONG;
-    const size_t size = record_size(packet_size);
-    if (size > left)
-        return BUNDLE_CUT_SHORT;
+    const enum bundle_reason reason = look(header, left, &packet_size);
+    if (reason != BUNDLE_OK)
+        return reason;
     record->packet = header + BUNDLE_HEADER_SIZE;
     record->offset = walker->offset;
     record->size = packet_size;
     record->number = walker->number;
-    walker->offset += size;
+    walker->offset += record_size(packet_size);
     walker->number++;
     return BUNDLE_OK;
+}
+
+static inline void set_stop(struct bundle_stop *stop, enum bundle_reason reason, size_t number, uint64_t offset)
+{
+    stop->offset = offset;
+    stop->number = (uint32_t)number;
+    stop->reason = (uint32_t)reason;
+}
+
+uint64_t bundle_measure(const uint32_t *sizes, size_t count, uint32_t limit, struct bundle_stop *stop)
+{
+    enum bundle_reason reason = BUNDLE_END;
+    uint64_t length = 0;
+    size_t number = 0;
+
+    for (; number < count; number++)
+    {
+        if (number >= limit)
+            reason = BUNDLE_TOO_MANY;
+        else if (sizes[number] > BUNDLE_MAX_PACKET_SIZE)
+            reason = BUNDLE_OVER_LONG;
+        if (reason != BUNDLE_END)
+            break;
+        length += record_size(sizes[number]);
+    }
+    set_stop(stop, reason, number, length);
+    return length;
+}
+
+/* Copies a packet. Most that are not full are short, and for those a call to memcpy costs as much as the copy: they go
+ * in blocks, of which the last overlaps the one before it, so that no byte beyond the packet is touched. */
+static inline void copy_packet(unsigned char *to, const unsigned char *from, size_t size)
+{
+    enum
+    {
+        BLOCK = 32,
+        SHORT = 256
+    };
+
+    if (size < BLOCK || size > SHORT)
+    {
+        copy_bytes(to, from, size);
+        return;
+    }
+    for (size_t i = 0; i < size - BLOCK; i += BLOCK)
+        copy_bytes(to + i, from + i, BLOCK);
+    copy_bytes(to + size - BLOCK, from + size - BLOCK, BLOCK);
+}
+
+size_t bundle_encode(void *base, size_t length, const void *packets, size_t packets_length, const uint32_t *sizes,
+                     size_t count, uint32_t limit, struct bundle_stop *stop)
+{
+    enum bundle_reason reason = BUNDLE_END;
+    unsigned char *record = base;
+    const unsigned char *packet = packets;
+    size_t room = length;
+    size_t number = 0;
+
+    for (; number < count; number++)
+    {
+        const size_t packet_size = sizes[number];
+        const size_t size = record_size(packet_size);
+        if (number >= limit)
+            reason = BUNDLE_TOO_MANY;
+        else if (packet_size > BUNDLE_MAX_PACKET_SIZE)
+            reason = BUNDLE_OVER_LONG;
+        else if (packet_size > packets_length)
+            reason = BUNDLE_CUT_SHORT;
+        else if (size > room)
+            reason = BUNDLE_NO_ROOM;
+        if (reason != BUNDLE_END)
+            break;
+        /* The last 16 bytes first: the packet, or the header of an empty one, then leave the padding of them. */
+        fill_bytes(record + size - BUNDLE_ALIGNMENT, 0, BUNDLE_ALIGNMENT);
+        store_header(record, packet_size);
+        copy_packet(record + BUNDLE_HEADER_SIZE, packet, packet_size);
+        record += size;
+        room -= size;
+        packet += packet_size;
+        packets_length -= packet_size;
+    }
+    set_stop(stop, reason, number, length - room);
+    return length - room;
+}
+
+/* Whether `count` bytes are all zero. */
+static int all_zero(const unsigned char *bytes, size_t count)
+{
+    const volatile unsigned char *hostile = bytes;
+
+    for (size_t i = 0; i < count; i++)
+        if (hostile[i] != 0)
+            return 0;
+    return 1;
+}
+
+static int record_is_zeroed(const unsigned char *header, size_t packet_size)
+{
+    const unsigned char *padding = header + BUNDLE_HEADER_SIZE + packet_size;
+
+    return all_zero(header + sizeof(uint32_t), BUNDLE_HEADER_SIZE - sizeof(uint32_t)) &&
+           all_zero(padding, record_size(packet_size) - BUNDLE_HEADER_SIZE - packet_size);
+}
+
+uint32_t bundle_decode(const void *base, size_t length, uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
+                       struct bundle_stop *stop)
+{
+    const unsigned char *const first = base;
+    const unsigned char *header = first;
+    enum bundle_reason reason = BUNDLE_END;
+    size_t left = length;
+    uint32_t number = 0;
+
+    /* A pointer of its own leads to the next header, since each load waits for the one before it: nothing but the sum
+     * of pointer and size stands between the two. */
+    for (; left != 0; number++)
+    {
+        uint32_t packet_size;
+        reason = number >= limit ? BUNDLE_TOO_MANY : look(header, left, &packet_size);
+        if (reason != BUNDLE_OK)
+            break;
+        if (strict && !record_is_zeroed(header, packet_size))
+        {
+            reason = BUNDLE_NOT_ZERO;
+            break;
+        }
+        offsets[number] = (uint64_t)(header - first) + BUNDLE_HEADER_SIZE;
+        sizes[number] = packet_size;
+        header += record_size(packet_size);
+        left -= record_size(packet_size);
+    }
+    set_stop(stop, left != 0 ? reason : BUNDLE_END, number, length - left);
+    return number;
+}
+
+size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t count, int strict, uint64_t *offsets,
+                          uint32_t *sizes, size_t capacity, struct bundle_stop *stops)
+{
+    const unsigned char *bundle = base;
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++)
+    {
+        const size_t left = capacity - total;
+        const uint32_t limit = left < BUNDLE_MAX_PACKETS ? (uint32_t)left : BUNDLE_MAX_PACKETS;
+        const uint64_t start = (uint64_t)(bundle - (const unsigned char *)base);
+        const uint32_t packets =
+            bundle_decode(bundle, (size_t)lengths[i], limit, strict, offsets + total, sizes + total, &stops[i]);
+        for (uint32_t j = 0; j < packets; j++)
+            offsets[total + j] += start;
+        total += packets;
+        bundle += lengths[i];
+    }
+    return total;
 }

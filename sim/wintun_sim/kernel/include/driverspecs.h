@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Microsoft's driver annotations (IRQL, roles of functions, ownership of memory), as macros without effect.
  *
  * The host kernel checks at run time what these promise to a static analyser. Names and meaning:

@@ -1,4 +1,7 @@
-/* GUID and the DEFINE_GUID protocol: a declaration everywhere, the definition where INITGUID (initguid.h) precedes it.
+/* SPDX-License-Identifier: MIT
+ *
+ * GUID and the DEFINE_GUID protocol: a declaration everywhere, the definition where INITGUID (initguid.h) precedes
+ * it.
  */
 #ifndef NT_GUIDDEF_H
 #define NT_GUIDDEF_H

@@ -1,4 +1,7 @@
-/* Network interface properties: learn.microsoft.com/windows-hardware/drivers/network/ifdef and ns-ifdef-net_luid_lh. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Network interface properties: learn.microsoft.com/windows-hardware/drivers/network/ifdef and ns-ifdef-net_luid_lh.
+ */
 #ifndef NT_IFDEF_H
 #define NT_IFDEF_H
 

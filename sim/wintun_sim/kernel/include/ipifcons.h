@@ -1,4 +1,7 @@
-/* Interface types for drivers that ask for them under this header's name. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Interface types for drivers that ask for them under this header's name.
+ */
 #ifndef NT_IPIFCONS_H
 #define NT_IPIFCONS_H
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * NDIS 6 for miniport drivers: this header only gathers its parts.
  *
  * A driver defines NDIS_MINIPORT_DRIVER or NDIS_WDM and NDISxyz_MINIPORT first: ndis_version.h.

@@ -1,6 +1,7 @@
-/*
- * The attributes that MiniportInitializeEx gives NDIS by NdisMSetMiniportAttributes: registration first, then general,
- * then the rest.
+/* SPDX-License-Identifier: MIT
+ *
+ * The attributes that MiniportInitializeEx gives NDIS by NdisMSetMiniportAttributes: registration first, then
+ * general, then the rest.
  *
  * learn.microsoft.com/windows-hardware/drivers/ddi/ndis/nf-ndis-ndismsetminiportattributes.
  */

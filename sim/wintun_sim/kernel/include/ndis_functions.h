@@ -1,8 +1,9 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Functions that ndis.sys exports to a miniport, and the thin macros around the kernel's own.
  *
- * learn.microsoft.com/windows-hardware/drivers/ddi/ndis/. IRQL of each is on its page; registration, deregistration and
- * configuration are PASSIVE_LEVEL, completions and indications <= DISPATCH_LEVEL.
+ * learn.microsoft.com/windows-hardware/drivers/ddi/ndis/. IRQL of each is on its page; registration, deregistration
+ * and configuration are PASSIVE_LEVEL, completions and indications <= DISPATCH_LEVEL.
  */
 #ifndef NT_NDIS_FUNCTIONS_H
 #define NT_NDIS_FUNCTIONS_H

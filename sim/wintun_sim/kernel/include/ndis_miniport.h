@@ -1,9 +1,11 @@
-/*
- * What a miniport and NDIS give each other: handlers, driver characteristics, parameters of the handlers, OID requests.
+/* SPDX-License-Identifier: MIT
+ *
+ * What a miniport and NDIS give each other: handlers, driver characteristics, parameters of the handlers, OID
+ * requests.
  *
  * learn.microsoft.com/windows-hardware/drivers/ddi/ndis/ns-ndis-_ndis_miniport_driver_characteristics and
- * nc-ndis-miniport_*. Handlers' IRQL: PASSIVE_LEVEL for initialize, halt, pause, restart, OID, PnP event and unload; <=
- * DISPATCH_LEVEL for send, cancel, return, direct OIDs.
+ * nc-ndis-miniport_*. Handlers' IRQL: PASSIVE_LEVEL for initialize, halt, pause, restart, OID, PnP event and unload;
+ * <= DISPATCH_LEVEL for send, cancel, return, direct OIDs.
  */
 #ifndef NT_NDIS_MINIPORT_H
 #define NT_NDIS_MINIPORT_H
@@ -183,10 +185,8 @@ typedef struct _NDIS_STATUS_INDICATION
     GUID Guid;
     PVOID NdisReserved[4];
 } NDIS_STATUS_INDICATION, *PNDIS_STATUS_INDICATION;
-#define NDIS_STATUS_INDICATION_REVISION_1                     1
-#define NDIS_SIZEOF_STATUS_INDICATION_REVISION_1              RTL_SIZEOF_THROUGH_FIELD(NDIS_STATUS_INDICATION, NdisReserved)
-#define NDIS_STATUS_INDICATION_FLAGS_MEDIA_CONNECT_TO_CONNECT 0x1000
-#define NDIS_STATUS_INDICATION_FLAGS_NDIS_RESERVED            0xFFF
+#define NDIS_STATUS_INDICATION_REVISION_1        1
+#define NDIS_SIZEOF_STATUS_INDICATION_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_STATUS_INDICATION, NdisReserved)
 _Static_assert(sizeof(NDIS_STATUS_INDICATION) == 112 && offsetof(NDIS_STATUS_INDICATION, Guid) == 60,
                "NDIS_STATUS_INDICATION");
 _Static_assert(offsetof(NDIS_STATUS_INDICATION, StatusBuffer) == 48, "NDIS_STATUS_INDICATION");

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * NET_BUFFER and NET_BUFFER_LIST: packets as NDIS 6 passes them, their accessors, pools, and MDLs over packet data.
  *
  * learn.microsoft.com/windows-hardware/drivers/network/net-buffer-architecture; layouts of x64 Windows. How long

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Object identifiers (OIDs) of general, power and Ethernet operation.
  *
  * learn.microsoft.com/windows-hardware/drivers/network/ndis-general-statistics-oids and its neighbours. Top byte:

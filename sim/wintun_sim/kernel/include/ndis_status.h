@@ -1,8 +1,10 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * NDIS status codes: results, and the codes of status indications (0x4001xxxx).
  *
  * An NDIS_STATUS is an NTSTATUS. The old range 0xC001xxxx and the newer one 0xC023xxxx (STATUS_NDIS_*) exist side by
- * side; which name has which is history: learn.microsoft.com/windows-hardware/drivers/network/ndis-status-indications.
+ * side; which name has which is history:
+ * learn.microsoft.com/windows-hardware/drivers/network/ndis-status-indications.
  */
 #ifndef NT_NDIS_STATUS_H
 #define NT_NDIS_STATUS_H

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * NDIS types that drivers and requests share: object headers, media, link state, statistics, power.
  *
  * On Windows these stand in ntddndis.h. Every versioned structure begins with an NDIS_OBJECT_HEADER;

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Which NDIS a driver is built for: the symbols that it defines before ndis.h, turned into numbers and feature tests.
  *
  * learn.microsoft.com/windows-hardware/drivers/network/ndis-version-preprocessor-definitions. Without such a symbol
@@ -6,6 +7,12 @@
  */
 #ifndef NT_NDIS_VERSION_H
 #define NT_NDIS_VERSION_H
+
+#if defined(NDIS681_MINIPORT) || defined(NDIS682_MINIPORT) || defined(NDIS683_MINIPORT) || \
+    defined(NDIS684_MINIPORT) || defined(NDIS685_MINIPORT) || defined(NDIS686_MINIPORT) || \
+    defined(NDIS687_MINIPORT) || defined(NDIS688_MINIPORT)
+#error "these headers describe NDIS up to 6.80: define NDIS680_MINIPORT"
+#endif
 
 #if defined(NDIS60_MINIPORT) || defined(NDIS60)
 #define NDIS_MINIPORT_MINOR_VERSION 0

@@ -1,4 +1,7 @@
-/* GUIDs of network devices: learn.microsoft.com/windows-hardware/drivers/install/guid-devinterface-net. */
+/* SPDX-License-Identifier: MIT
+ *
+ * GUIDs of network devices: learn.microsoft.com/windows-hardware/drivers/install/guid-devinterface-net.
+ */
 #ifndef NT_NDISGUID_H
 #define NT_NDISGUID_H
 

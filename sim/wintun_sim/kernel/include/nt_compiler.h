@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * What Microsoft's compiler understands and gcc or clang spell differently.
  *
  * Three builds share these headers: the host image (gcc or clang, Linux and alike), the Windows image (clang with an

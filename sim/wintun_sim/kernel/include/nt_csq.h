@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Cancel-safe IRP queues and remove locks.
  *
  * learn.microsoft.com/windows-hardware/drivers/kernel/cancel-safe-irp-queues and .../kernel/using-remove-locks. The

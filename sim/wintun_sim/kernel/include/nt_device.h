@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Driver, device and file objects: what a driver shares with the I/O manager apart from IRPs.
  *
  * Layouts are those of x64 Windows; reserved and undocumented parts have their size and no meaning here. Pages:

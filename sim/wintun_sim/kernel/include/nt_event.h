@@ -1,10 +1,10 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Dispatcher objects (events, timers, semaphores, mutexes), DPCs, and waiting.
  *
  * A wait with a timeout other than zero needs IRQL <= APC_LEVEL, one with timeout zero <= DISPATCH_LEVEL; KeSetEvent
- * with Wait FALSE
- * <= DISPATCH_LEVEL (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject,
- * nf-wdm-kesetevent).
+ * with Wait FALSE <= DISPATCH_LEVEL
+ * (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject, nf-wdm-kesetevent).
  */
 #ifndef NT_EVENT_H
 #define NT_EVENT_H

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The Interlocked family, ordered reads and writes, and barriers.
  *
  * On Windows these are compiler intrinsics, never imports. Interlocked operations without a suffix are full barriers

@@ -1,9 +1,10 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * I/O request packets: layout, the inline functions that move within one, and the calls that complete and cancel one.
  *
- * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_irp, ns-wdm-_io_stack_location. What the WDK implements
- * inline (stack location, pending mark, cancel routine) is inline here; IoCompleteRequest and IoCallDriver are the
- * imports IofCompleteRequest and IofCallDriver.
+ * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_irp, ns-wdm-_io_stack_location. What the WDK
+ * implements inline (stack location, pending mark, cancel routine) is inline here; IoCompleteRequest and IoCallDriver
+ * are the imports IofCompleteRequest and IofCallDriver.
  */
 #ifndef NT_IRP_H
 #define NT_IRP_H

@@ -1,9 +1,11 @@
-/*
- * Doubly and singly linked lists: inline on Windows, inline here (learn.microsoft.com/windows-hardware/drivers/kernel/
- * singly-and-doubly-linked-lists). Any IRQL; the caller holds whatever lock guards the list.
+/* SPDX-License-Identifier: MIT
  *
- * Windows stops a damaged list with a fast fail (bug check 0x139, parameter 3). So does this: RtlFailFast is __int2c's
- * cousin, here a call to KeBugCheckEx, which both kernels export.
+ * Doubly and singly linked lists: inline on Windows, inline here
+ * (learn.microsoft.com/windows-hardware/drivers/kernel/ singly-and-doubly-linked-lists). Any IRQL; the caller holds
+ * whatever lock guards the list.
+ *
+ * Windows stops a damaged list with a fast fail (bug check 0x139, parameter 3). So does this: RtlFailFast is
+ * __int2c's cousin, here a call to KeBugCheckEx, which both kernels export.
  */
 #ifndef NT_LIST_H
 #define NT_LIST_H

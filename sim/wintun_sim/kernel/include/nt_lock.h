@@ -1,8 +1,10 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * IRQL, spin locks in all their forms, fast mutexes, run-down protection.
  *
- * Acquiring needs IRQL <= DISPATCH_LEVEL (= DISPATCH_LEVEL for the AtDpcLevel forms), releasing = DISPATCH_LEVEL. Which
- * names are imports follows x64 Windows: KeAcquireSpinLock is a macro over KeAcquireSpinLockRaiseToDpc, and so on.
+ * Acquiring needs IRQL <= DISPATCH_LEVEL (= DISPATCH_LEVEL for the AtDpcLevel forms), releasing = DISPATCH_LEVEL.
+ * Which names are imports follows x64 Windows: KeAcquireSpinLock is a macro over KeAcquireSpinLockRaiseToDpc, and so
+ * on.
  */
 #ifndef NT_LOCK_H
 #define NT_LOCK_H

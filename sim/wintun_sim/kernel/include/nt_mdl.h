@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Memory descriptor lists: what part of an address space is described, locked, mapped.
  *
  * learn.microsoft.com/windows-hardware/drivers/kernel/using-mdls. Byte counts and offsets are bytes within the first

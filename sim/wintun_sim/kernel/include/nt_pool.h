@@ -1,8 +1,10 @@
-/*
- * Pool memory. Tags are four characters, read as a little-endian number; a block is freed with the tag it was got with.
+/* SPDX-License-Identifier: MIT
  *
- * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2 and nf-wdm-exallocatepoolwithtag.
- * IRQL <= DISPATCH_LEVEL for nonpaged pool, <= APC_LEVEL for paged pool.
+ * Pool memory. Tags are four characters, read as a little-endian number; a block is freed with the tag it was got
+ * with.
+ *
+ * learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2 and nf-wdm-exallocatepoolwithtag. IRQL
+ * <= DISPATCH_LEVEL for nonpaged pool, <= APC_LEVEL for paged pool.
  */
 #ifndef NT_POOL_H
 #define NT_POOL_H

@@ -1,7 +1,9 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Memory blocks and counted strings of the runtime library: Rtl*, byte order, debug output, assertions.
  *
- * RtlCopyMemory and kin are macros over the C library's functions, as on x64 Windows, where ntoskrnl exports those too.
+ * RtlCopyMemory and kin are macros over the C library's functions, as on x64 Windows, where ntoskrnl exports those
+ * too.
  */
 #ifndef NT_STRING_H
 #define NT_STRING_H
@@ -69,6 +71,12 @@ typedef struct _OSVERSIONINFOW
     WCHAR szCSDVersion[128];
 } OSVERSIONINFOW, *POSVERSIONINFOW, RTL_OSVERSIONINFOW, *PRTL_OSVERSIONINFOW;
 NTSYSAPI NTSTATUS NTAPI RtlGetVersion(PRTL_OSVERSIONINFOW VersionInformation);
+
+/* A host's C library has no such names, and its wide characters are not ours: the kernel formats. */
+#if NT_HOST
+int _snprintf(char *Buffer, size_t Count, const char *Format, ...);
+int _snwprintf(WCHAR *Buffer, size_t Count, const WCHAR *Format, ...);
+#endif
 
 ULONG __cdecl DbgPrint(PCSTR Format, ...);
 ULONG __cdecl DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Work items, system threads and processes: deferred work and the context in which it runs.
  *
  * learn.microsoft.com/windows-hardware/drivers/kernel/system-worker-threads. IoQueueWorkItem IRQL <= DISPATCH_LEVEL;

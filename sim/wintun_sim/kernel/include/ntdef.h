@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The basic types of NT: integers of fixed width, strings, lists, status tests and layout helpers.
  *
  * Windows is LLP64: LONG and ULONG have 32 bits on every machine, WCHAR 16. Hosts are LP64, hence `int` behind LONG
@@ -248,7 +249,7 @@ typedef struct _OBJECT_ATTRIBUTES
 #define C_ASSERT(condition)                     _Static_assert(condition, #condition)
 #define UnsignedMultiplyHigh(first, second)     ((ULONG64)(((unsigned __int128)(first) * (second)) >> 64))
 
-#define ROUND_TO_SIZE(length, alignment)          (((ULONG_PTR)(length) + ((alignment)-1)) & ~((ULONG_PTR)(alignment)-1))
+#define ROUND_TO_SIZE(length, alignment)          ALIGN_UP_BY(length, alignment)
 #define ALIGN_DOWN_BY(length, alignment)          ((ULONG_PTR)(length) & ~((ULONG_PTR)(alignment)-1))
 #define ALIGN_UP_BY(length, alignment)            (ALIGN_DOWN_BY(((ULONG_PTR)(length) + (alignment)-1), alignment))
 #define ALIGN_DOWN(length, type)                  ALIGN_DOWN_BY(length, sizeof(type))
@@ -269,6 +270,15 @@ typedef struct _OBJECT_ATTRIBUTES
 #define Add2Ptr(pointer, bytes) ((PVOID)((PUCHAR)(pointer) + (bytes)))
 
 #define DEFINE_ENUM_FLAG_OPERATORS(type)
+
+#if !defined(NOMINMAX) && !defined(__cplusplus)
+#ifndef min
+#define min(first, second) (((first) < (second)) ? (first) : (second))
+#endif
+#ifndef max
+#define max(first, second) (((first) > (second)) ? (first) : (second))
+#endif
+#endif
 
 _Static_assert(sizeof(LONG) == 4 && sizeof(ULONG_PTR) == 8 && sizeof(LONG64) == 8, "integers");
 _Static_assert(sizeof(SIZE_T) == sizeof(size_t) && sizeof(PVOID) == 8, "pointers");

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Microsoft's source annotations for buffers, parameters and results, as macros without effect.
  *
  * They tell a static analyser what a function expects; nothing of the program depends on them. Names and meaning:

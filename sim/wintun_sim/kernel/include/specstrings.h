@@ -1,4 +1,6 @@
-/* The first generation of Microsoft's annotations, which older drivers still carry; without effect. Included by name.
+/* SPDX-License-Identifier: MIT
+ *
+ * The first generation of Microsoft's annotations, which older drivers still carry; without effect. Included by name.
  */
 #ifndef NT_SPECSTRINGS_H
 #define NT_SPECSTRINGS_H

@@ -1,4 +1,7 @@
-/* The NT kernel's interface for drivers: this header only gathers its parts, one concern each. */
+/* SPDX-License-Identifier: MIT
+ *
+ * The NT kernel's interface for drivers: this header only gathers its parts, one concern each.
+ */
 #ifndef NT_WDM_H
 #define NT_WDM_H
 #define _WDMDDK_
@@ -17,5 +20,7 @@
 #include "nt_irp.h"
 #include "nt_csq.h"
 #include "nt_work.h"
+#include "nt_object.h"
+#include "nt_pnp.h"
 
 #endif

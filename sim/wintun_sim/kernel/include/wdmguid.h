@@ -1,4 +1,7 @@
-/* GUIDs of the plug and play manager: learn.microsoft.com/windows-hardware/drivers/kernel/using-guids-in-drivers. */
+/* SPDX-License-Identifier: MIT
+ *
+ * GUIDs of the plug and play manager: learn.microsoft.com/windows-hardware/drivers/kernel/using-guids-in-drivers.
+ */
 #ifndef NT_WDMGUID_H
 #define NT_WDMGUID_H
 

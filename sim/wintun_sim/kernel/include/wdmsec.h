@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Security descriptor strings for device objects:
  * learn.microsoft.com/windows-hardware/drivers/kernel/sddl-for-device-objects.
  *

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The part of <string.h> that ntoskrnl exports, for Windows builds without a C library (-nostdlibinc). Host builds
  * never see this folder: they have the C library's own.
  */

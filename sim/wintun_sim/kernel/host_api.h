@@ -226,6 +226,10 @@ const struct host_event *host_events(struct host *host, size_t *count);
 const uint8_t *host_bytes(struct host *host, size_t *length);
 void host_clear_events(struct host *host);
 
+/* Looks at all memory for what was written where it must not be: behind a block, or after it was freed. What is found
+ * are events. Costs as much as there is memory in use; Halt and Unload do it themselves. */
+void host_check(struct host *host);
+
 /* 1, or 0 when there is no such adapter (before its Initialize succeeded, after its Halt). */
 int host_counters(struct host *host, uint32_t adapter, struct host_counters *counters);
 

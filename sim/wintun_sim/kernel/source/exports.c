@@ -16,10 +16,13 @@ extern const struct export runtime_exports[];
 extern const struct export string_exports[];
 extern const struct export work_exports[];
 extern const struct export timer_exports[];
+extern const struct export io_exports[];
+extern const struct export ndis_exports[];
 
 static const struct export *const tables[] = {
-    lock_exports,        lock_ndis_exports, lock_other_exports, irql_exports,   wait_exports, rundown_exports,
-    remove_lock_exports, pool_exports,      runtime_exports,    string_exports, work_exports, timer_exports,
+    lock_exports,    lock_ndis_exports,   lock_other_exports, irql_exports,    wait_exports,
+    rundown_exports, remove_lock_exports, pool_exports,       runtime_exports, string_exports,
+    work_exports,    timer_exports,       io_exports,         ndis_exports,
 };
 
 enum

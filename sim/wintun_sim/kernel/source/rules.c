@@ -8,6 +8,7 @@
 #define DEVTEST   "learn.microsoft.com/windows-hardware/drivers/devtest/"
 #define DEBUGGER  "learn.microsoft.com/windows-hardware/drivers/debugger/"
 #define NETWORK   "learn.microsoft.com/windows-hardware/drivers/network/"
+#define DDI       "learn.microsoft.com/windows-hardware/drivers/ddi/"
 #define KERNEL    "learn.microsoft.com/windows-hardware/drivers/kernel/"
 #define VERIFIER  DEBUGGER "bug-check-0xc4--driver-verifier-detected-violation"
 #define IO_MODULE DEBUGGER "bug-check-0xc9--driver-verifier-iomanager-violation"
@@ -116,6 +117,21 @@ static const struct rule known_rules[] = {
     {"DispatcherObject", KERNEL "introduction-to-kernel-dispatcher-objects", NULL},
     {"FastMutex", KERNEL "fast-mutexes-and-guarded-mutexes", NULL},
     {"RundownProtection", KERNEL "run-down-protection", NULL},
+    /* What the documentation demands and no Microsoft rule names */
+    {"AttributesOrder", DDI "ndis/nf-ndis-ndismsetminiportattributes", NULL},
+    {"ClientBuffer", KERNEL "methods-for-accessing-data-buffers", NULL},
+    {"CompletionUnderLock", NETWORK "synchronization-and-notification-in-network-drivers", NULL},
+    {"CsqDriverContext", KERNEL "cancel-safe-irp-queues", NULL},
+    {"DeviceExtension", DDI "ndis/nf-ndis-ndisgetdevicereservedextension", NULL},
+    {"LeakAtHalt", DDI "ndis/nc-ndis-miniport_halt", NULL},
+    {"LeakAtUnload", DDI "ndis/nc-ndis-miniport_unload", NULL},
+    {"LinkStateDuplicate", NETWORK "ndis-status-link-state", NULL},
+    {"NblModified", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
+    {"NblOwnership", NETWORK "net-buffer-list-structure", "0x7C/0x05"},
+    {"NblStatus", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
+    {"PauseOutstanding", DDI "ndis/nc-ndis-miniport_pause", NULL},
+    {"ReceiveIndication", DDI "ndis/nf-ndis-ndismindicatereceivenetbufferlists", NULL},
+    {"WriteAfterFree", VERIFIER, "0xC4"},
 };
 
 static const struct rule *find_rule(const char *name)

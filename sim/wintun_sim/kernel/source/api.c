@@ -1,0 +1,270 @@
+/* The host kernel's face (host_api.h): every function enters the host, does one thing, and leaves it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io_room.h"
+#include "ndis_room.h"
+#include "operation.h"
+
+#define DEFAULT_STEP_LIMIT UINT64_C(10000000)
+
+/* What is the caller's rather than the world's: outside the arena, untouched by a restore. */
+struct api_room
+{
+    struct snapshot *snapshot;
+    uint32_t *script; /* of a replaying oracle */
+    uint64_t step_limit;
+    bool unusable; /* an actor is left over that can never end */
+};
+
+static struct oracle *make_oracle(const struct host_options *options, struct api_room *api)
+{
+    switch (options->oracle)
+    {
+    case HOST_ORACLE_FIRST:
+        return oracle_first_new();
+    case HOST_ORACLE_RANDOM:
+        return oracle_random_new(options->seed);
+    case HOST_ORACLE_REPLAY:
+        api->script = malloc(options->choice_count == 0 ? 1 : options->choice_count * sizeof *api->script);
+        if (api->script == NULL)
+            return NULL;
+        if (options->choice_count != 0)
+            memcpy(api->script, options->choices, options->choice_count * sizeof *api->script);
+        return oracle_replay_new(api->script, options->choice_count);
+    default:
+        return NULL;
+    }
+}
+
+static void api_delete(struct api_room *api)
+{
+    if (api == NULL)
+        return;
+    if (api->snapshot != NULL)
+        snapshot_delete(api->snapshot);
+    free(api->script);
+    free(api);
+}
+
+static bool open_rooms(struct host *host, const struct host_options *options)
+{
+    host_enter(host);
+    const bool good = io_room_open() && ndis_room_open(options->ndis_major, options->ndis_minor);
+    host_leave();
+    return good;
+}
+
+struct host *host_create(const struct host_options *options, char *error, size_t error_size)
+{
+    if (options->ndis_major != 6 || options->ndis_minor > UINT16_MAX || options->oracle > HOST_ORACLE_REPLAY)
+    {
+        snprintf(error, error_size, "there is no NDIS %u.%u here, or no oracle %u", options->ndis_major,
+                 options->ndis_minor, options->oracle);
+        return NULL;
+    }
+    struct host *host = host_open(options->arena_size, error, error_size);
+    if (host == NULL)
+        return NULL;
+    host->api = calloc(1, sizeof *host->api);
+    struct oracle *oracle = host->api == NULL ? NULL : make_oracle(options, host->api);
+    if (oracle != NULL)
+    {
+        oracle_delete(host->oracle);
+        host->oracle = oracle;
+        host->api->step_limit = options->step_limit == 0 ? DEFAULT_STEP_LIMIT : options->step_limit;
+        if (open_rooms(host, options))
+            return host;
+    }
+    snprintf(error, error_size, "there is not enough memory for a host");
+    host_destroy(host);
+    return NULL;
+}
+
+void host_destroy(struct host *host)
+{
+    if (host == NULL)
+        return;
+    struct api_room *api = host->api;
+    host_close(host);
+    api_delete(api);
+}
+
+/* One HOST_EVENT_STUCK for each actor that is left, at least one. */
+static void log_stuck(enum run_result result)
+{
+    char text[512];
+    for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1u))
+    {
+        struct host_event *event = log_event(HOST_EVENT_STUCK, actor->operation);
+        char why[384];
+        int length =
+            snprintf(text, sizeof text, "%s%s%s", actor->handler == NULL ? "the system" : actor->handler,
+                     result == RUN_BUDGET ? ", after too many steps: " : " ", actor_describe(actor, why, sizeof why));
+        log_data(event, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    }
+}
+
+static int settle(struct host *host, enum run_result result)
+{
+    switch (result)
+    {
+    case RUN_QUIESCENT:
+        return HOST_QUIET;
+    case RUN_BLOCKED:
+        log_stuck(result);
+        host->api->unusable = true;
+        return HOST_BLOCKED;
+    case RUN_BUDGET:
+        log_stuck(result);
+        host->api->unusable = true;
+        return HOST_EXHAUSTED;
+    case RUN_CRASHED:
+    default:
+        host->api->unusable = true;
+        return HOST_CRASHED;
+    }
+}
+
+static int perform_one(struct host *host, const struct host_operation *operation)
+{
+    host->operation = operation->id;
+    struct actor_work work = {operation, 1};
+    int result = HOST_QUIET;
+    if (operation_prepare(operation))
+    {
+        actor_start(operation_actor, &work, operation->id);
+        result = settle(host, scheduler_run(host->api->step_limit));
+        if (operation->kind == HOST_HALT || operation->kind == HOST_UNLOAD)
+            arena_check();
+    }
+    host->operation = 0;
+    return result;
+}
+
+int host_perform(struct host *host, const struct host_operation *operations, size_t count, size_t *done)
+{
+    host_enter(host);
+    int result = host->api->unusable ? HOST_CRASHED : HOST_QUIET;
+    size_t index = 0;
+    while (result == HOST_QUIET && index < count)
+    {
+        result = perform_one(host, &operations[index]);
+        index += result == HOST_QUIET;
+    }
+    if (done != NULL)
+        *done = index;
+    host_leave();
+    return result;
+}
+
+int host_run(struct host *host, const struct host_actor *actors, size_t count)
+{
+    struct actor_work work[ACTOR_LIMIT];
+    host_enter(host);
+    int result = host->api->unusable || count > ACTOR_LIMIT ? HOST_CRASHED : HOST_QUIET;
+    bool prepared = true;
+    for (size_t index = 0; result == HOST_QUIET && index < count; index++)
+        for (size_t number = 0; number < actors[index].count; number++)
+            prepared = operation_prepare(&actors[index].operations[number]) && prepared;
+    if (result == HOST_QUIET && prepared)
+    {
+        for (size_t index = 0; index < count; index++)
+        {
+            work[index] = (struct actor_work){actors[index].operations, actors[index].count};
+            if (actors[index].count != 0)
+                actor_start(operation_actor, &work[index], actors[index].operations[0].id);
+        }
+        result = settle(host, scheduler_run(host->api->step_limit));
+    }
+    host_leave();
+    return result;
+}
+
+const struct host_event *host_events(struct host *host, size_t *count)
+{
+    *count = host->log.count;
+    return host->log.storage->events;
+}
+
+const uint8_t *host_bytes(struct host *host, size_t *length)
+{
+    *length = host->log.bytes;
+    return host->log.storage->bytes;
+}
+
+void host_clear_events(struct host *host)
+{
+    host_enter(host);
+    log_clear();
+    host_leave();
+}
+
+void host_check(struct host *host)
+{
+    host_enter(host);
+    arena_check();
+    host_leave();
+}
+
+int host_counters(struct host *host, uint32_t id, struct host_counters *counters)
+{
+    host_enter(host);
+    const struct adapter *adapter = adapter_find(id);
+    memset(counters, 0, sizeof *counters);
+    if (adapter != NULL)
+    {
+        const uint16_t image = image_number(adapter->miniport->image);
+        counters->nbls_owned = adapter->nbls_owned;
+        counters->reads_pending = request_count(adapter, IRP_MJ_READ);
+        for (const struct host_file *file = host->io->files; file != NULL; file = file->next)
+            counters->handles += file->device->adapter == adapter;
+        for (const struct block *block = arena_next_live(NULL, BLOCK_NONE, image); block != NULL;
+             block = arena_next_live(block, BLOCK_NONE, image))
+            counters->allocations += block->kind == BLOCK_POOL || block->kind == BLOCK_NBL_POOL;
+    }
+    host_leave();
+    return adapter != NULL;
+}
+
+int host_inject(struct host *host, const struct host_fault *fault)
+{
+    host_enter(host);
+    const bool known = fault_arm(fault);
+    host_leave();
+    return known;
+}
+
+const uint32_t *host_choices(struct host *host, size_t *count)
+{
+    *count = host->oracle->count;
+    return host->oracle->record;
+}
+
+int host_snapshot(struct host *host)
+{
+    host_enter(host);
+    struct snapshot *taken = host->api->unusable ? NULL : snapshot_take();
+    if (taken != NULL)
+    {
+        if (host->api->snapshot != NULL)
+            snapshot_delete(host->api->snapshot);
+        host->api->snapshot = taken;
+    }
+    host_leave();
+    return taken != NULL;
+}
+
+int host_restore(struct host *host)
+{
+    host_enter(host);
+    const bool there = host->api->snapshot != NULL;
+    if (there)
+    {
+        snapshot_restore(host->api->snapshot);
+        host->api->unusable = false;
+    }
+    host_leave();
+    return there;
+}

@@ -1,0 +1,393 @@
+/* Requests: an IRP is made, given to the driver, completed or cancelled, and what the driver said of it is held against
+ * what it did. Rules: learn.microsoft.com/windows-hardware/drivers/devtest/irp-rule-set--wdm- and its neighbours.
+ *
+ * An IRP is freed, and so poisoned, the moment it is complete, even while the dispatch call that brought it is under
+ * way: whoever looks at it then is caught. Only IoCancelIrp under way keeps it, as the I/O manager does.
+ */
+#include "io_room.h"
+
+#include <string.h>
+
+#include "ndis_room.h"
+
+/* The IRP and its one stack location, as the driver sees them; ours is behind. */
+struct host_irp
+{
+    IRP irp;
+    IO_STACK_LOCATION stack[1];
+    struct request *request;
+};
+
+static const char *major_name(uint8_t major)
+{
+    switch (major)
+    {
+    case IRP_MJ_CREATE:
+        return "IRP_MJ_CREATE";
+    case IRP_MJ_CLOSE:
+        return "IRP_MJ_CLOSE";
+    case IRP_MJ_READ:
+        return "IRP_MJ_READ";
+    case IRP_MJ_WRITE:
+        return "IRP_MJ_WRITE";
+    case IRP_MJ_CLEANUP:
+        return "IRP_MJ_CLEANUP";
+    default:
+        return "an IRP";
+    }
+}
+
+static struct request **bucket_of(uint32_t id)
+{
+    return &current_host->io->requests[id % REQUEST_BUCKETS];
+}
+
+struct request *request_find(uint32_t id)
+{
+    struct request *request = *bucket_of(id);
+    while (request != NULL && request->id != id)
+        request = request->next;
+    return request;
+}
+
+uint64_t request_count(const struct adapter *adapter, uint8_t major)
+{
+    uint64_t count = 0;
+    for (size_t bucket = 0; bucket < REQUEST_BUCKETS; bucket++)
+        for (const struct request *request = current_host->io->requests[bucket]; request != NULL;
+             request = request->next)
+            count += !request->complete && request->major == major &&
+                     (adapter == NULL || request->file->device->adapter == adapter);
+    return count;
+}
+
+static void irp_free(struct request *request)
+{
+    arena_free(BLOCK_IRP, request->irp, 0, "IoFreeIrp");
+    request->irp = NULL;
+}
+
+/* Gives up one hold; the last one frees the request. */
+static void request_release(struct request *request)
+{
+    if (--request->holds != 0)
+        return;
+    struct request **place = bucket_of(request->id);
+    while (*place != request)
+        place = &(*place)->next;
+    *place = request->next;
+    if (request->rejected != NULL)
+        arena_free(BLOCK_HOST, request->rejected, 0, "NtWriteFile");
+    slab_give(&current_host->io->request_slab, request);
+}
+
+/* How the device wants its data: through an MDL, a copy in nonpaged pool, or the client's own address
+ * (learn.microsoft.com/windows-hardware/drivers/kernel/methods-for-accessing-data-buffers). False: no memory. */
+static bool lend_buffer(struct request *request)
+{
+    IRP *irp = request->irp;
+    const ULONG flags = request->file->device->object->Flags;
+    if (request->client == NULL || request->length == 0)
+        return true;
+    if (flags & DO_BUFFERED_IO)
+    {
+        request->system_buffer = arena_allocate(BLOCK_CLIENT, request->length, 0, "IoBuildSynchronousFsdRequest");
+        if (request->system_buffer == NULL)
+            return false;
+        memcpy(request->system_buffer, request->client->bytes, request->length);
+        irp->AssociatedIrp.SystemBuffer = request->system_buffer;
+        irp->Flags |= IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER;
+        if (request->major == IRP_MJ_READ)
+            irp->Flags |= IRP_INPUT_OPERATION;
+        irp->UserBuffer = request->client->bytes;
+    }
+    else if (flags & DO_DIRECT_IO)
+    {
+        const int16_t access = request->major == IRP_MJ_READ ? MDL_WRITE_OPERATION : 0;
+        request->mdl = mdl_new(request->client->bytes, request->length, (int16_t)(MDL_PAGES_LOCKED | access), false);
+        irp->MdlAddress = request->mdl;
+        return request->mdl != NULL;
+    }
+    else
+        irp->UserBuffer = request->client->bytes;
+    return true;
+}
+
+static void fill_irp(struct host_irp *whole, struct request *request)
+{
+    static const ULONG operation_flags[] = {[IRP_MJ_CREATE] = IRP_CREATE_OPERATION,
+                                            [IRP_MJ_CLOSE] = IRP_CLOSE_OPERATION,
+                                            [IRP_MJ_READ] = IRP_READ_OPERATION,
+                                            [IRP_MJ_WRITE] = IRP_WRITE_OPERATION};
+    memset(whole, 0, sizeof *whole);
+    whole->request = request;
+    IRP *irp = &whole->irp;
+    irp->Type = IO_TYPE_IRP;
+    irp->Size = (USHORT)(sizeof(IRP) + sizeof(IO_STACK_LOCATION));
+    irp->Flags =
+        request->major < sizeof operation_flags / sizeof operation_flags[0] ? operation_flags[request->major] : 0;
+    irp->RequestorMode = UserMode;
+    irp->StackCount = 1;
+    irp->CurrentLocation = 1;
+    irp->Tail.Overlay.CurrentStackLocation = whole->stack;
+    irp->Tail.Overlay.OriginalFileObject = request->file->object;
+    IO_STACK_LOCATION *stack = whole->stack;
+    stack->MajorFunction = request->major;
+    stack->DeviceObject = request->file->device->object;
+    stack->FileObject = request->file->object;
+    if (request->major == IRP_MJ_READ)
+        stack->Parameters.Read.Length = request->length;
+    else if (request->major == IRP_MJ_WRITE)
+        stack->Parameters.Write.Length = request->length;
+}
+
+struct request *request_new(struct host_file *file, uint32_t id, uint8_t major, const uint8_t *data, uint32_t length)
+{
+    struct request *request = slab_take(&current_host->io->request_slab);
+    if (request == NULL)
+        return NULL;
+    memset(request, 0, sizeof *request);
+    request->id = id;
+    request->file = file;
+    request->major = major;
+    request->length = length;
+    request->holds = 1;
+    const bool has_buffer = major == IRP_MJ_READ || major == IRP_MJ_WRITE;
+    struct host_irp *whole = arena_allocate(BLOCK_IRP, sizeof *whole, 0, "IoAllocateIrp");
+    request->irp = whole == NULL ? NULL : &whole->irp;
+    request->client = has_buffer ? client_take(length) : NULL;
+    bool good = whole != NULL && (!has_buffer || request->client != NULL);
+    if (good)
+    {
+        fill_irp(whole, request);
+        if (data != NULL && has_buffer)
+        {
+            memcpy(request->client->bytes, data, length);
+            request->client->touched = length;
+        }
+        good = lend_buffer(request);
+    }
+    if (!good)
+    {
+        if (request->client != NULL)
+            client_give_back(request->client, 0, false, "");
+        if (request->irp != NULL)
+            irp_free(request);
+        slab_give(&current_host->io->request_slab, request);
+        return NULL;
+    }
+    request->next = *bucket_of(id);
+    *bucket_of(id) = request;
+    file->requests++;
+    return request;
+}
+
+/* Takes back what the client lent, after the data of a buffered read reached it. */
+static void return_buffer(struct request *request, uint64_t information)
+{
+    const bool is_read = request->major == IRP_MJ_READ;
+    if (request->client == NULL)
+        return;
+    const uint32_t valid = information < request->length ? (uint32_t)information : request->length;
+    if (request->system_buffer != NULL)
+    {
+        if (is_read && !NT_ERROR(request->status))
+            memcpy(request->client->bytes, request->system_buffer, valid);
+        arena_free(BLOCK_CLIENT, request->system_buffer, 0, "IofCompleteRequest");
+    }
+    if (request->mdl != NULL)
+        mdl_delete(request->mdl);
+    client_give_back(request->client, is_read ? valid : 0, is_read, "the driver");
+    request->client = NULL;
+}
+
+/* Tells the outside, and ends everything but the holds of calls under way. */
+static void request_finish(struct request *request, NTSTATUS status, uint64_t information)
+{
+    request->complete = true;
+    request->status = status;
+    struct host_event *event = log_event(HOST_EVENT_IRP_COMPLETED, request->id);
+    event->handle = request->file->id;
+    event->status = (uint32_t)status;
+    event->information = information;
+    if (request->major == IRP_MJ_READ && request->client != NULL)
+    {
+        const uint8_t *bytes = request->system_buffer != NULL ? request->system_buffer : request->client->bytes;
+        log_data(event, bytes, information < request->length ? (size_t)information : request->length);
+    }
+    return_buffer(request, information);
+    request->file->requests--;
+    if (request->cancels == 0)
+        irp_free(request);
+    actor_wake(request);
+    request_release(request);
+}
+
+void request_refuse(struct request *request, NTSTATUS status)
+{
+    request_finish(request, status, 0);
+}
+
+static void check_completion(const struct request *request)
+{
+    const IRP *irp = request->irp;
+    const char *name = major_name(request->major);
+    if (irp->IoStatus.Status == STATUS_PENDING || irp->IoStatus.Status == (NTSTATUS)0xFFFFFFFF)
+        rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "%s was completed with status 0x%08X (0x6)", name,
+                    (unsigned)irp->IoStatus.Status);
+    if (irp->CancelRoutine != NULL)
+        rule_broken("IrpCancelField", "%s was completed while its cancel routine was still set", name);
+    if (request->client != NULL && irp->IoStatus.Information > request->length)
+        rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "%s of %u bytes was completed with Information %llu", name,
+                    request->length, (unsigned long long)irp->IoStatus.Information);
+    if (request->mdl != NULL && irp->MdlAddress != request->mdl)
+        rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "%s was completed with another MdlAddress than it came with",
+                    name);
+}
+
+/* IRQL <= DISPATCH_LEVEL, no spin lock held. */
+VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
+{
+    (void)PriorityBoost;
+    rule_irql("IrqlIoDispatch", "IoCompleteRequest", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    rule_no_spin_lock("SpinLockSafe", "IoCompleteRequest");
+    schedule_point(POINT_SIGNAL, Irp);
+    const struct block *block = arena_block_of(Irp);
+    if (block == NULL || block->kind != BLOCK_IRP || block_bytes(block) != Irp)
+    {
+        rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "IoCompleteRequest was given something that is not an IRP");
+        return;
+    }
+    struct request *request = block_is_live(block) ? ((struct host_irp *)(void *)Irp)->request : NULL;
+    if (request == NULL || request->complete)
+    {
+        rule_broken("DoubleCompletion", "IoCompleteRequest was given an IRP that is complete already");
+        return;
+    }
+    check_completion(request);
+    request->was_marked = (Irp->Tail.Overlay.CurrentStackLocation->Control & SL_PENDING_RETURNED) != 0;
+    request_finish(request, Irp->IoStatus.Status, Irp->IoStatus.Information);
+}
+
+/* What the dispatch routine returned against what it did with the IRP. */
+static void check_return(const struct request *request, NTSTATUS returned)
+{
+    const char *name = major_name(request->major);
+    const bool marked = request->complete
+                            ? request->was_marked
+                            : (request->irp->Tail.Overlay.CurrentStackLocation->Control & SL_PENDING_RETURNED) != 0;
+    if (returned == STATUS_PENDING)
+    {
+        if (!marked && request->complete)
+            rule_broken("PendedCompletedRequest",
+                        "%s was completed and then STATUS_PENDING was returned for it, without "
+                        "IoMarkIrpPending before",
+                        name);
+        else if (!marked)
+            rule_broken("MarkIrpPending2", "STATUS_PENDING was returned for %s without IoMarkIrpPending", name);
+        return;
+    }
+    if (marked)
+        rule_broken("MarkIrpPending", "%s was marked pending, and 0x%08X was returned for it instead of STATUS_PENDING",
+                    name, (unsigned)returned);
+    if (!request->complete)
+        rule_broken("IrpProcessingComplete", "0x%08X was returned for %s, which is not complete", (unsigned)returned,
+                    name);
+    else if (!marked && request->status != returned)
+        rule_broken("IrpProcessingComplete", "0x%08X was returned for %s, which was completed with 0x%08X",
+                    (unsigned)returned, name, (unsigned)request->status);
+}
+
+NTSTATUS request_dispatch(struct request *request, bool wait)
+{
+    struct host_device *device = request->file->device;
+    DRIVER_DISPATCH *dispatch = device->dispatch[request->major];
+    if (dispatch == NULL)
+    {
+        /* NDIS' own answer for what the driver left to it. */
+        const bool opens =
+            request->major == IRP_MJ_CREATE || request->major == IRP_MJ_CLEANUP || request->major == IRP_MJ_CLOSE;
+        const NTSTATUS status = opens ? STATUS_SUCCESS : STATUS_INVALID_DEVICE_REQUEST;
+        request_refuse(request, status);
+        return status;
+    }
+    request->holds++;
+    struct call call;
+    call_enter(&call, major_name(request->major), request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
+               miniport_image(device->miniport));
+    const NTSTATUS returned = dispatch(device->object, request->irp);
+    check_return(request, returned);
+    call_leave(&call);
+    while (wait && !request->complete)
+        actor_wait(POINT_WAIT, request, false, ACTOR_NO_DEADLINE);
+    const NTSTATUS status = request->complete ? request->status : STATUS_PENDING;
+    request_release(request);
+    return status;
+}
+
+/* IRQL <= DISPATCH_LEVEL. What a driver would call; here it is the I/O manager's. */
+static bool cancel_irp(IRP *irp, struct host_device *device)
+{
+    KIRQL irql;
+    IoAcquireCancelSpinLock(&irql);
+    irp->Cancel = TRUE;
+    DRIVER_CANCEL *routine = IoSetCancelRoutine(irp, NULL);
+    if (routine == NULL)
+    {
+        IoReleaseCancelSpinLock(irql);
+        return false;
+    }
+    irp->CancelIrql = irql;
+    routine(device->object, irp);
+    return true;
+}
+
+bool request_cancel(struct request *request)
+{
+    if (request->complete)
+        return false;
+    request->holds++;
+    request->cancels++;
+    struct call call;
+    call_enter(&call, "DRIVER_CANCEL", request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
+               miniport_image(request->file->device->miniport));
+    cancel_irp(request->irp, request->file->device);
+    call_leave(&call);
+    if (--request->cancels == 0 && request->complete)
+        irp_free(request);
+    request_release(request);
+    return true;
+}
+
+/* IRQL <= DISPATCH_LEVEL. For drivers that cancel an IRP themselves. */
+BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
+{
+    rule_irql("IrqlIoDispatch", "IoCancelIrp", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    const struct block *block = arena_live_block(BLOCK_IRP, Irp);
+    if (block == NULL)
+    {
+        rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "IoCancelIrp was given something that is not a live IRP");
+        return FALSE;
+    }
+    struct request *request = ((struct host_irp *)(void *)Irp)->request;
+    request->holds++;
+    request->cancels++;
+    const bool called = cancel_irp(Irp, request->file->device);
+    if (--request->cancels == 0 && request->complete)
+        irp_free(request);
+    request_release(request);
+    return called;
+}
+
+bool io_room_open(void)
+{
+    struct io_room *room = arena_allocate(BLOCK_HOST, sizeof *room, 0, "host_create");
+    if (room == NULL)
+        return false;
+    memset(room, 0, sizeof *room);
+    slab_initialize(&room->request_slab, "a request", sizeof(struct request));
+    slab_initialize(&room->client_slab, "a client's buffer", sizeof(struct client_buffer));
+    mdl_slab_open(&room->mdl_slab);
+    current_host->io = room;
+    return true;
+}

@@ -1,0 +1,168 @@
+/* The I/O manager: devices with their names, file objects, requests and the memory that clients lend to them.
+ *
+ * A driver sees DEVICE_OBJECT, FILE_OBJECT, IRP and MDL; what the I/O manager must remember beyond them, and beyond
+ * their end, is in the structs here, which no driver is given an address of.
+ *
+ *   host_device   lives from NdisRegisterDeviceEx until it is deregistered and its last file object is closed
+ *   host_file     lives from an IRP_MJ_CREATE until its IRP_MJ_CLOSE (a refused create: until that refusal)
+ *   request       one IRP: lives until it is complete and the dispatch call has returned
+ */
+#ifndef WINTUN_SIM_IO_ROOM_H
+#define WINTUN_SIM_IO_ROOM_H
+
+#include "host.h"
+#include "slab.h"
+
+#include <wdm.h>
+
+struct adapter;
+struct miniport;
+
+struct host_device
+{
+    struct host_device *next; /* all that still exist, newest first */
+    struct miniport *miniport;
+    struct adapter *adapter; /* that registered it; NULL once deregistered */
+    DEVICE_OBJECT *object;   /* a BLOCK_DEVICE */
+    void *extension;         /* what NdisGetDeviceReservedExtension gives; a BLOCK_DEVICE, NULL when its size is 0 */
+    void *device_extension;  /* as it was set: nobody may change it */
+    DRIVER_DISPATCH *dispatch[IRP_MJ_MAXIMUM_FUNCTION + 1];
+    uint32_t files;
+    bool deregistered;
+    uint8_t accounts; /* who may open it (security.h) */
+    uint16_t name_length;
+    uint16_t link_length;
+    WCHAR name[128]; /* in UTF-16 units, not terminated */
+    WCHAR link[128];
+};
+
+struct host_file
+{
+    struct host_file *next; /* all that exist, newest first */
+    uint32_t id;
+    uint32_t requests; /* not yet complete */
+    struct host_device *device;
+    FILE_OBJECT *object; /* a BLOCK_FILE */
+};
+
+/* A client's buffer. Those of reads are filled with 0xA5 whenever nobody uses them, so that only what was written to
+ * must be filled again. */
+struct client_buffer
+{
+    struct client_buffer *next; /* free ones of that size */
+    uint32_t size;
+    uint32_t touched; /* bytes from the start that may be other than 0xA5 */
+    uint8_t *bytes;
+};
+
+struct request
+{
+    struct request *next; /* in its bucket of io_room.requests */
+    uint32_t id;
+    uint32_t length;
+    struct host_file *file;
+    IRP *irp;
+    MDL *mdl; /* of direct I/O */
+    struct client_buffer *client;
+    void *system_buffer; /* of buffered I/O */
+    uint32_t *rejected;  /* Write: positions of packets that the stack refuses, in rising order */
+    uint32_t rejected_count;
+    uint32_t packets; /* received so far on its behalf */
+    NTSTATUS status;
+    uint8_t major;
+    uint8_t holds;   /* not complete, dispatch call under way, cancel calls under way: one each */
+    uint8_t cancels; /* cancel calls under way, which keep the IRP itself */
+    bool complete;
+    bool was_marked;  /* IoMarkIrpPending had been called when it completed */
+    bool at_dispatch; /* the dispatch call is made at DISPATCH_LEVEL */
+    bool hold;        /* the stack keeps the NBLs that it may keep until the operation's end */
+};
+
+enum
+{
+    REQUEST_BUCKETS = 256,
+    CLIENT_SIZES = 8
+};
+
+struct io_room
+{
+    struct host_device *devices;
+    struct host_file *files;
+    struct request *requests[REQUEST_BUCKETS];
+    struct slab request_slab;
+    struct slab client_slab;
+    struct slab mdl_slab;
+    struct client_buffer *clean[CLIENT_SIZES]; /* free client buffers; each list of one size */
+};
+
+bool io_room_open(void);
+
+/* Devices (io_device.c) */
+
+struct device_request
+{
+    struct miniport *miniport;
+    struct adapter *adapter;
+    const UNICODE_STRING *name;
+    const UNICODE_STRING *link; /* NULL: none */
+    const UNICODE_STRING *sddl; /* NULL: the default */
+    DRIVER_DISPATCH **dispatch;
+    uint32_t extension_size;
+};
+
+/* IRQL = PASSIVE_LEVEL, by an actor. STATUS_SUCCESS, or why not, with nothing made. */
+NTSTATUS device_register(const struct device_request *wanted, struct host_device **made);
+
+/* The names go at once; the rest goes with the last file object. */
+void device_deregister(struct host_device *device);
+
+struct host_device *device_of(const DEVICE_OBJECT *object);
+
+/* The one that the adapter registered last and has not deregistered, NULL if there is none. */
+struct host_device *device_of_adapter(const struct adapter *adapter);
+
+/* NULL when there is no memory. */
+struct host_file *file_open(struct host_device *device, uint32_t id);
+void file_close(struct host_file *file);
+struct host_file *file_find(uint32_t id);
+
+/* Requests (io_irp.c). All of these are called by an actor. */
+
+/* A request that is not dispatched yet, on memory of `length` bytes: `data`, or 0xA5. NULL when there is no memory. */
+struct request *request_new(struct host_file *file, uint32_t id, uint8_t major, const uint8_t *data, uint32_t length);
+
+/* Gives it to the driver and returns the status it was completed with, STATUS_PENDING if it was not: with `wait`, that
+ * is waited for, as it is for all but reads and writes. The request may be gone then. */
+NTSTATUS request_dispatch(struct request *request, bool wait);
+
+/* IoCancelIrp; false when it is complete already. */
+bool request_cancel(struct request *request);
+
+struct request *request_find(uint32_t id);
+
+/* Completes it without the driver, as the I/O manager does with what it refuses itself. */
+void request_refuse(struct request *request, NTSTATUS status);
+
+/* Pending requests of one major function on the files of `adapter`'s device (NULL: on all). */
+uint64_t request_count(const struct adapter *adapter, uint8_t major);
+
+/* Client memory (io_client.c) */
+
+struct client_buffer *client_take(uint32_t size);
+
+/* Reports ClientBuffer when anything behind `valid` bytes was written to, and keeps the memory for the next one. */
+void client_give_back(struct client_buffer *client, uint32_t valid, bool check, const char *what);
+
+/* MDLs (mdl.c) */
+
+void mdl_slab_open(struct slab *slab);
+
+/* `unmapped`: it cannot be mapped. NULL when there is no memory. */
+MDL *mdl_new(void *address, uint32_t length, int16_t flags, bool unmapped);
+void mdl_delete(MDL *mdl);
+uint32_t mdl_count(uint16_t image);
+void mdl_initialize(MDL *mdl, const void *address, uint32_t length, int16_t flags);
+
+extern const struct export io_exports[];
+
+#endif

@@ -1,0 +1,171 @@
+/* NDIS: loaded miniports, their adapters, the protocol binding above each, and the NET_BUFFER_LISTs that go both ways.
+ *
+ * What is refused because Windows would not do it in an adapter's state is the caller's affair (host_api.h). What the
+ * driver must not do in that state is found here.
+ */
+#ifndef WINTUN_SIM_NDIS_ROOM_H
+#define WINTUN_SIM_NDIS_ROOM_H
+
+#include "host.h"
+#include "operation.h"
+#include "slab.h"
+
+#include <ndis.h>
+
+struct host_device;
+struct oid_call;
+
+/* learn.microsoft.com/windows-hardware/drivers/network/adapter-states-of-a-miniport-driver */
+enum adapter_state
+{
+    ADAPTER_HALTED,
+    ADAPTER_SHUTDOWN,
+    ADAPTER_INITIALIZING,
+    ADAPTER_PAUSED,
+    ADAPTER_RESTARTING,
+    ADAPTER_RUNNING,
+    ADAPTER_PAUSING
+};
+
+/* A driver: its image, from the load until its unload handler has returned. Its address is its NDIS driver handle. */
+struct miniport
+{
+    struct miniport *next; /* all that are loaded, newest first */
+    uint32_t id;
+    uint32_t unload_operation; /* waiting for the last file object to close; 0: nobody asked */
+    struct image *image;
+    DRIVER_OBJECT *object; /* a BLOCK_OTHER, with extension and names behind it */
+    void *context;         /* MiniportDriverContext */
+    bool registered;
+    uint8_t revision; /* of the characteristics */
+    uint32_t adapters;
+    NDIS_MINIPORT_DRIVER_CHARACTERISTICS handlers;
+};
+
+/* An adapter, from before MiniportInitializeEx until MiniportHaltEx has returned. Its address is its NDIS handle. */
+struct adapter
+{
+    struct adapter *next; /* all, newest first */
+    uint32_t id;
+    uint32_t index; /* NetLuidIndex: the smallest that no other adapter has */
+    struct miniport *miniport;
+    void *context; /* MiniportAdapterContext */
+    enum adapter_state state;
+    bool has_registration;
+    bool has_general;
+    bool removed; /* surprise removal was told */
+    bool restart_pending;
+    bool pause_returned;  /* of the pause under way */
+    bool pause_completed; /* NdisMPauseComplete was called for it */
+    uint32_t pause_operation;
+    uint32_t restart_operation;
+    uint32_t attributes; /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint32_t nbls_owned; /* lent by sends */
+    uint32_t nbls_out;   /* received and not yet given back to the driver */
+    uint32_t sends_inside;
+    uint32_t indications_inside;
+    NET_BUFFER_LIST *kept; /* received, and kept by the stack until the operation ends */
+    int8_t link;           /* -1: never indicated; else whether connected */
+    struct oid_call *oid;  /* the request that is not complete yet */
+    uint64_t first_serial; /* of the arena, when its initialisation began */
+};
+
+struct ndis_room
+{
+    uint32_t version; /* what NdisGetVersion gives: major << 16 | minor */
+    struct miniport *miniports;
+    struct adapter *adapters;
+    struct slab sent_slab;    /* NBLs that the stack lends, each with its first NB and MDL */
+    struct slab sent_nb_slab; /* further NBs of those */
+    struct nbl_pool *pools;
+    struct oid_call *oids;                       /* under way */
+    struct image *finished[IMAGE_LIMIT + 1];     /* whose drivers are gone: to be unloaded when nothing runs */
+    struct loaded_image loaded[IMAGE_LIMIT + 1]; /* whose Load is not carried out yet */
+};
+
+bool ndis_room_open(uint32_t major, uint32_t minor);
+
+/* Miniports (ndis_miniport.c). Called by an actor but where it says otherwise. */
+
+/* Calls DriverEntry; the image is loaded already. Returns what it returned; on failure nothing stays but the image. */
+NTSTATUS miniport_load(uint32_t id, struct image *image);
+struct miniport *miniport_find(uint32_t id);
+/* Now, or when the last file object on one of its devices is closed. */
+void miniport_unload(struct miniport *miniport, uint32_t operation);
+/* To be called when a file object is gone: carries out an unload that waited for it. */
+void miniport_file_closed(struct miniport *miniport);
+bool miniport_has_files(const struct miniport *miniport);
+/* Unloads the images of drivers that are gone. Outside of actors: while one runs, another may still be in there. */
+void miniport_unload_finished(void);
+
+static inline struct image *miniport_image(const struct miniport *miniport)
+{
+    return miniport->image;
+}
+
+static inline DRIVER_OBJECT *miniport_driver_object(const struct miniport *miniport)
+{
+    return miniport->object;
+}
+
+/* The miniport or the adapter whose handle a driver gave, or NULL after reporting `function`. */
+struct miniport *miniport_of(NDIS_HANDLE handle, const char *function);
+struct adapter *adapter_of(NDIS_HANDLE handle, const char *function);
+
+/* Adapters (ndis_adapter.c). Each logs the events of `operation` and is called by an actor. */
+
+void adapter_initialize(struct miniport *miniport, uint32_t operation);
+void adapter_restart(struct adapter *adapter, uint32_t operation);
+void adapter_pause(struct adapter *adapter, uint32_t operation);
+void adapter_halt(struct adapter *adapter, uint32_t operation);
+void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t action);
+void adapter_surprise_remove(struct adapter *adapter, uint32_t operation);
+struct adapter *adapter_find(uint32_t id);
+const char *adapter_state_name(enum adapter_state state);
+
+/* OID requests (ndis_oid.c) */
+
+struct oid_question
+{
+    uint32_t operation;
+    uint32_t kind; /* enum host_oid_kind */
+    uint32_t oid;
+    uint32_t length;
+    const uint8_t *data;
+    uint32_t data_length;
+    bool direct;
+};
+
+/* False when an earlier one is not complete. */
+bool oid_ask(struct adapter *adapter, const struct oid_question *question);
+
+/* Sends (ndis_send.c) and receives (ndis_receive.c) */
+
+/* False, with nothing sent, when there is no memory. */
+bool send_packets(struct adapter *adapter, const struct host_operation *operation);
+bool send_room_open(struct ndis_room *room);
+void send_cancel(struct adapter *adapter, uint64_t cancel_id, bool at_dispatch);
+/* Gives back what the stack kept; called at the end of an operation. */
+void receive_return_kept(struct adapter *adapter);
+/* What is still lent by, or out from, a halted adapter. */
+void send_forget(struct adapter *adapter);
+
+/* NBL pools (ndis_nbl.c) */
+
+struct pool_nbl;
+/* The live NBL of a driver's pool at this address, or NULL. */
+struct pool_nbl *pool_nbl_of(NET_BUFFER_LIST *nbl);
+bool pool_nbl_is_out(const struct pool_nbl *item);
+void pool_nbl_set_out(struct pool_nbl *item, bool out);
+/* Reports and frees what an image leaves behind; `where` says when. */
+void pool_check_leaks(uint16_t image, const char *where);
+
+/* Copies `length` bytes of a NET_BUFFER's data; false when it has fewer or they cannot be mapped. */
+bool net_buffer_copy(const NET_BUFFER *nb, uint32_t length, uint8_t *to);
+
+/* The one rule that all calls up from a miniport share: IRQL, the DISPATCH_LEVEL flag, no lock held. */
+void check_call_up(const char *function, const char *irql_rule, bool says_dispatch);
+
+extern const struct export ndis_exports[];
+
+#endif

@@ -1,0 +1,159 @@
+/* A slab grows by chunks, each twice as large as the last one up to a bound. Its objects never go back to the arena:
+ * the arena goes as a whole. */
+#include "slab.h"
+
+#include <string.h>
+
+#include "host.h"
+
+#define STATE_LIVE UINT64_C(0x4c4956452e534c42)
+#define STATE_FREE UINT64_C(0x465245452e534c42)
+
+enum
+{
+    FREED_BYTE = 0xDD,
+    FIRST_CHUNK = 64, /* objects: also how long a freed one rests at least, in objects taken after it */
+    LARGEST_CHUNK = 4096
+};
+
+_Static_assert(sizeof(struct slab_item) % 16 == 0, "objects must stay 16-byte aligned");
+
+struct slab_chunk
+{
+    struct slab_chunk *next;
+    uint32_t count;
+    uint32_t padding;
+};
+
+_Static_assert(sizeof(struct slab_chunk) % 16 == 0, "objects must stay 16-byte aligned");
+
+void slab_initialize(struct slab *slab, const char *name, size_t size)
+{
+    memset(slab, 0, sizeof *slab);
+    slab->name = name;
+    slab->size = (size + 15) / 16 * 16;
+    slab->stride = sizeof(struct slab_item) + slab->size;
+}
+
+void slab_close(struct slab *slab)
+{
+    struct slab_chunk *next = NULL;
+    for (struct slab_chunk *chunk = slab->chunks; chunk != NULL; chunk = next)
+    {
+        next = chunk->next;
+        arena_free(BLOCK_HOST, chunk, 0, slab->name);
+    }
+    slab->chunks = NULL;
+    slab->first = slab->last = NULL;
+    slab->live = slab->total = 0;
+}
+
+static struct slab_item *chunk_item(const struct slab *slab, struct slab_chunk *chunk, uint32_t number)
+{
+    return (struct slab_item *)(void *)((uint8_t *)(chunk + 1) + number * slab->stride);
+}
+
+static void append_free(struct slab *slab, struct slab_item *item)
+{
+    item->next = NULL;
+    if (slab->first == NULL)
+        slab->first = item;
+    else
+        slab->last->next = item;
+    slab->last = item;
+}
+
+static bool grow(struct slab *slab)
+{
+    uint32_t count = slab->total < FIRST_CHUNK     ? FIRST_CHUNK
+                     : slab->total > LARGEST_CHUNK ? LARGEST_CHUNK
+                                                   : slab->total;
+    struct slab_chunk *chunk = arena_allocate(BLOCK_HOST, sizeof *chunk + count * slab->stride, 0, slab->name);
+    if (chunk == NULL)
+        return false;
+    chunk->next = slab->chunks;
+    chunk->count = count;
+    slab->chunks = chunk;
+    for (uint32_t number = 0; number < count; number++)
+    {
+        struct slab_item *item = chunk_item(slab, chunk, number);
+        item->state = STATE_FREE;
+        item->slab = slab;
+        item->operation = 0;
+        memset(item + 1, FREED_BYTE, slab->size);
+        append_free(slab, item);
+    }
+    slab->total += count;
+    return true;
+}
+
+static bool is_untouched(const struct slab *slab, const struct slab_item *item)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)(item + 1);
+    uint64_t difference = 0;
+    for (size_t word = 0; word < slab->size / sizeof *words; word++)
+        difference |= words[word] ^ UINT64_C(0xDDDDDDDDDDDDDDDD);
+    return difference == 0;
+}
+
+void *slab_take(struct slab *slab)
+{
+    if (slab->first == NULL && !grow(slab))
+        return NULL;
+    struct slab_item *item = slab->first;
+    slab->first = item->next;
+    if (!is_untouched(slab, item))
+        rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation %u", slab->name,
+                    item->operation);
+    const struct actor *actor = actor_current();
+    item->state = STATE_LIVE;
+    item->operation = actor == NULL ? 0 : actor->operation;
+    item->image = actor == NULL ? (uint16_t)0 : image_number(actor->image);
+    item->tag = 0;
+    slab->live++;
+    return item + 1;
+}
+
+void slab_give(struct slab *slab, void *object)
+{
+    struct slab_item *item = slab_item_of(object);
+    const struct actor *actor = actor_current();
+    item->state = STATE_FREE;
+    item->operation = actor == NULL ? 0 : actor->operation;
+    memset(object, FREED_BYTE, slab->size);
+    append_free(slab, item);
+    slab->live--;
+}
+
+static struct slab_item *find(const struct slab *slab, const volatile void *object, uint64_t state)
+{
+    const struct arena *arena = &current_host->arena;
+    const uintptr_t address = (uintptr_t)object;
+    if (address % 16 != 0 || address < (uintptr_t)arena->start + sizeof(struct slab_item) ||
+        address + slab->size > (uintptr_t)arena->end)
+        return NULL;
+    struct slab_item *item = (struct slab_item *)address - 1;
+    return item->state == state && item->slab == slab ? item : NULL;
+}
+
+struct slab_item *slab_live(const struct slab *slab, const volatile void *object)
+{
+    return find(slab, object, STATE_LIVE);
+}
+
+struct slab_item *slab_free(const struct slab *slab, const volatile void *object)
+{
+    return find(slab, object, STATE_FREE);
+}
+
+uint32_t slab_count(const struct slab *slab, uint16_t image)
+{
+    uint32_t count = 0;
+    for (struct slab_chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next)
+        for (uint32_t number = 0; number < chunk->count; number++)
+        {
+            const struct slab_item *item = chunk_item(slab, chunk, number);
+            count += item->state == STATE_LIVE && (image == 0 || item->image == image);
+        }
+    return count;
+}

@@ -1,0 +1,60 @@
+/* Objects of one size that come and go with every packet: a free list, no search, no call into the arena but to grow.
+ *
+ * Freed objects are filled with 0xDD and reused first in, first out, so that one that is touched after it was given
+ * back has some time to be noticed: slab_take looks whether it still is as it was left.
+ */
+#ifndef WINTUN_SIM_SLAB_H
+#define WINTUN_SIM_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct slab_item
+{
+    uint64_t state;     /* the slab's live word, or its free word: nothing else in the arena looks like them */
+    uint32_t operation; /* during which operation it was taken, or given back */
+    uint16_t image;     /* whose code was running then; 0 for the host */
+    uint16_t tag;       /* the room's own */
+    struct slab_item *next;
+    struct slab *slab;
+};
+
+struct slab
+{
+    const char *name; /* in messages: "an MDL" */
+    size_t size;      /* of an object, in bytes */
+    size_t stride;
+    struct slab_chunk *chunks;
+    struct slab_item *first; /* free ones */
+    struct slab_item *last;
+    uint32_t live;
+    uint32_t total;
+};
+
+void slab_initialize(struct slab *slab, const char *name, size_t size);
+
+/* Gives all memory back, whatever is still live. */
+void slab_close(struct slab *slab);
+
+/* An object with unspecified content, or NULL when the arena is exhausted. */
+void *slab_take(struct slab *slab);
+
+/* `object` must be live (slab_live). */
+void slab_give(struct slab *slab, void *object);
+
+/* The header of the live object at `object`, or NULL when there is none: any address may be asked for. */
+struct slab_item *slab_live(const struct slab *slab, const volatile void *object);
+
+/* Likewise for one that was given back and not taken again. */
+struct slab_item *slab_free(const struct slab *slab, const volatile void *object);
+
+/* How many live objects an image took (0: all). O(objects). */
+uint32_t slab_count(const struct slab *slab, uint16_t image);
+
+static inline struct slab_item *slab_item_of(void *object)
+{
+    return (struct slab_item *)object - 1;
+}
+
+#endif

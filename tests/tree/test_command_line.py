@@ -1,14 +1,16 @@
 """The command line as a whole: what it says when asked nothing, something wrong, or what is built in."""
 
+import argparse
+import os
 import subprocess
 import sys
 
 import pytest
 
 import wintun_sim
-from wintun_sim import native
+from wintun_sim import cli, native
 from wintun_sim.cli import COMMANDS, main
-from wintun_sim.errors import UnavailableError
+from wintun_sim.errors import UnavailableError, UsageError
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,3 +54,51 @@ def test_an_extension_of_another_version_is_refused_with_the_repair(monkeypatch:
 def test_an_extension_that_was_left_out_is_named() -> None:
     with pytest.raises(UnavailableError, match=r"wintun_sim\._nothing cannot be loaded"):
         native.load("wintun_sim._nothing")
+
+
+def failing_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    """Run the command line with a command that raises `error`, and return its exit status."""
+
+    def run(_: argparse.Namespace) -> int:
+        raise error
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(function=run)
+    monkeypatch.setattr(cli, "make_parser", lambda: parser)
+    return main([])
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UsageError("cannot read x.pcap: it is empty"), "cannot read x.pcap: it is empty"),
+        (UsageError("one\n  two"), "one two"),
+        (UnavailableError("no host kernel"), "no host kernel"),
+        (FileNotFoundError(2, "No such file or directory", "x.pcap"), "x.pcap: No such file or directory"),
+        (OSError("something"), "something"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_status_2(
+    error: BaseException, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line is for a person in a hurry and the status for a script; a traceback is for neither."""
+    assert failing_command(monkeypatch, error) == 2
+    assert capsys.readouterr() == ("", f"wintun-sim: error: {line}\n")
+
+
+def test_a_mistake_of_our_own_is_not_disguised_as_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        failing_command(monkeypatch, ZeroDivisionError())
+
+
+def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
+    """`wintun-sim … | head` closes the pipe while there is still something to say."""
+    for option in ("--version", "--help"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [sys.executable, "-m", "wintun_sim", option], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (2, b"")

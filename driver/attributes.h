@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What NDIS is told of the adapter when it is initialized.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -137,13 +137,15 @@ NDIS_STATUS TunDeviceCreate(TUN_ADAPTER *Adapter, ULONG LuidIndex)
     static const UNICODE_STRING SystemOnly = RTL_CONSTANT_STRING(L"D:P(A;;GA;;;SY)");
     WCHAR DeviceNameCharacters[TUN_NAME_LENGTH];
     WCHAR SymbolicNameCharacters[TUN_NAME_LENGTH];
-    UNICODE_STRING DeviceName = {0, sizeof(DeviceNameCharacters), DeviceNameCharacters};
-    UNICODE_STRING SymbolicName = {0, sizeof(SymbolicNameCharacters), SymbolicNameCharacters};
+    UNICODE_STRING DeviceName;
+    UNICODE_STRING SymbolicName;
     PDRIVER_DISPATCH Dispatch[IRP_MJ_MAXIMUM_FUNCTION + 1] = {NULL};
     NDIS_DEVICE_OBJECT_ATTRIBUTES Attributes;
     DEVICE_OBJECT *DeviceObject;
     NDIS_STATUS Status;
 
+    RtlInitEmptyUnicodeString(&DeviceName, DeviceNameCharacters, sizeof(DeviceNameCharacters));
+    RtlInitEmptyUnicodeString(&SymbolicName, SymbolicNameCharacters, sizeof(SymbolicNameCharacters));
     if (!NT_SUCCESS(RtlUnicodeStringPrintf(&DeviceName, TUN_DEVICE_NAME, LuidIndex)) ||
         !NT_SUCCESS(RtlUnicodeStringPrintf(&SymbolicName, TUN_SYMBOLIC_NAME, LuidIndex)))
         return NDIS_STATUS_FAILURE;

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The device file: made when the adapter is initialized, given up when it halts.
+ */
 #pragma once
 
 #include "adapter.h"

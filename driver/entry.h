@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What DriverEntry leaves behind for the rest of the driver.
+ */
 #pragma once
 
 #include <ndis.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What reads and writes have in common: the client's buffer, and the end.
+ */
 #pragma once
 
 #include <ndis.h>

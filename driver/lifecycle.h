@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * An adapter's beginning and its end.
+ */
 #pragma once
 
 #include <ndis.h>

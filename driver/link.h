@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The link, which is up while a client has the device open.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -149,7 +149,7 @@ static NDIS_STATUS TunQuery(_Inout_ TUN_ADAPTER *Adapter, _Inout_ NDIS_OID_REQUE
 /* TRUE: a ULONG was given, and is in *Value. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Must_inspect_result_
-_Success_(return )
+_Success_(return != FALSE)
 static BOOLEAN TunTakeUlong(_Inout_ NDIS_OID_REQUEST *Request, _Out_ ULONG *Value)
 {
     if (Request->DATA.SET_INFORMATION.InformationBufferLength != sizeof(*Value))

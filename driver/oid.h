@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What NDIS may ask of the adapter, and set.
+ */
 #pragma once
 
 #include <ndis.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The reads that wait for packets.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Packets from the client to the stack.
+ */
 #pragma once
 
 #include "adapter.h"

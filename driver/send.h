@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Packets from the stack, as NDIS hands them over.
+ */
 #pragma once
 
 #include <ndis.h>

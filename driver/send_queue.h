@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Packets from the stack, until the client reads them.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Packets from the stack, into the client's reads.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What the adapter may do now, and who is still at it.
+ */
 #pragma once
 
 #include "adapter.h"

@@ -114,9 +114,9 @@ class Stack(Pump):
     def send(self, nbls: Iterable[SentNbl]) -> Steps:
         """MiniportSendNetBufferLists: the NBLs are queued one by one, then waiting reads are served.
 
-        For each NBL the adapter is asked anew, in the step that queues it; once it refuses one, the rest of the chain goes
-        back with it. A send that is refused from the beginning is not counted as active: nobody puts off a pause by
-        knocking at the door.
+        For each NBL the adapter is asked anew, in the step that queues it; once it refuses one, the rest of the chain
+        goes back with it. A send that is refused from the beginning is not counted as active: nobody puts off a pause
+        by knocking at the door.
         """
         refusal = self.refuse_send()
         admitted = not refusal

@@ -1,0 +1,91 @@
+"""The transition table is Microsoft's, and says of each illegal cell who forbids it."""
+
+import pytest
+
+from wintun_sim.lifecycle import OVERLAP, TABLE, Call, Order, State, Trigger, may_overlap
+
+COLUMNS = (
+    *(State.HALTED, State.SHUTDOWN, State.INITIALIZING, State.PAUSED, State.RESTARTING, State.RUNNING),
+    State.PAUSING,
+)
+PAGE = {
+    # learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations, cell by cell;
+    # * marks what the pages of the handlers add in the raw order.
+    Trigger.INITIALIZE: "Initializing|-|-|-|-|-|-",
+    Trigger.INITIALIZE_COMPLETE: "-|-|Paused|-|-|-|-",
+    Trigger.INITIALIZE_FAILED: "-|-|Halted|-|-|-|-",
+    Trigger.RESTART: "-|-|-|Restarting|-|-|-",
+    Trigger.RESTART_COMPLETE: "-|-|-|-|Running|-|-",
+    Trigger.RESTART_FAILED: "-|-|-|-|Paused|-|-",
+    Trigger.PAUSE: "-|-|-|-|-|Pausing|-",
+    Trigger.PAUSE_COMPLETE: "-|-|-|-|-|-|Paused",
+    Trigger.HALT: "-|-|-|Halted|-|*Halted|-",
+    Trigger.SHUTDOWN: "-|-|-|Shutdown|Shutdown|Shutdown|Shutdown",
+    Trigger.SEND: "-|-|-|*Paused|*Restarting|Running|Pausing",
+    Trigger.RECEIVE: "-|-|-|-|*Restarting|Running|Pausing",
+    Trigger.OID: "-|-|-|Paused|Restarting|Running|Pausing",
+    Trigger.CANCEL_SEND: "-|-|-|Paused|Restarting|Running|Pausing",
+    Trigger.SET_POWER: "-|-|-|Paused|-|*Running|-",
+    Trigger.SURPRISE_REMOVE: "-|-|-|Paused|Restarting|Running|Pausing",
+    Trigger.REQUEST: "Halted|Shutdown|Initializing|Paused|Restarting|Running|Pausing",
+}
+
+
+def test_the_page_has_every_row() -> None:
+    assert set(PAGE) == set(TABLE) == set(Trigger)
+
+
+@pytest.mark.parametrize("trigger", Trigger, ids=lambda trigger: trigger.name.lower())
+def test_every_cell_is_as_the_page_has_it(trigger: Trigger) -> None:
+    assert tuple(TABLE[trigger]) == tuple(State)
+    for state, text in zip(COLUMNS, PAGE[trigger].split("|"), strict=True):
+        cell = TABLE[trigger][state]
+        raw = text.startswith("*")
+        name = text.removeprefix("*")
+        assert (cell.next.value if cell.next else "-") == name, state
+        assert cell.allows(Order.RAW) == (name != "-"), state
+        assert cell.allows(Order.STRICT) == (name != "-" and not raw), state
+
+
+def test_every_cell_has_a_page_and_every_forbidden_one_a_reason() -> None:
+    for row in TABLE.values():
+        for cell in row.values():
+            assert cell.page.startswith("learn.microsoft.com/")
+            assert cell.why or cell.allows(Order.STRICT)
+
+
+BOTH, RAW, NEVER = (Order.STRICT, Order.RAW), (Order.RAW,), ()
+OVERLAPS = {
+    # The pages of the handlers, pair by pair; a pair that is not here never overlaps.
+    "SEND": {
+        "SEND": BOTH,
+        "CANCEL_SEND": BOTH,
+        "OID": BOTH,
+        "SET_POWER": RAW,
+        "REQUEST": BOTH,
+        "PAUSE_RESTART": RAW,
+        "SHUTDOWN": BOTH,
+        "SURPRISE_REMOVE": BOTH,
+    },
+    "CANCEL_SEND": {
+        "CANCEL_SEND": BOTH,
+        "OID": BOTH,
+        "SET_POWER": BOTH,
+        "REQUEST": BOTH,
+        "PAUSE_RESTART": BOTH,
+        "SHUTDOWN": BOTH,
+        "SURPRISE_REMOVE": BOTH,
+    },
+    "OID": {"REQUEST": BOTH, "PAUSE_RESTART": BOTH, "SHUTDOWN": BOTH, "SURPRISE_REMOVE": BOTH},
+    "SET_POWER": {"REQUEST": BOTH, "SHUTDOWN": BOTH},
+    "REQUEST": {"REQUEST": BOTH, "PAUSE_RESTART": BOTH, "HALT": BOTH, "SHUTDOWN": BOTH, "SURPRISE_REMOVE": BOTH},
+    "PAUSE_RESTART": {"SHUTDOWN": BOTH},
+}
+
+
+def test_what_may_overlap_what() -> None:
+    for one in Call:
+        for other in Call:
+            expected = OVERLAPS.get(one.name, {}).get(other.name) or OVERLAPS.get(other.name, {}).get(one.name) or NEVER
+            assert OVERLAP[one, other] == OVERLAP[other, one] == expected, (one, other)
+            assert may_overlap(Order.RAW, one, other) == (Order.RAW in expected)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 extern const struct export lock_exports[];
-extern const struct export lock_ndis_exports[];
 extern const struct export lock_other_exports[];
+extern const struct export interlocked_exports[];
 extern const struct export irql_exports[];
 extern const struct export wait_exports[];
 extern const struct export rundown_exports[];
@@ -16,13 +16,15 @@ extern const struct export runtime_exports[];
 extern const struct export string_exports[];
 extern const struct export work_exports[];
 extern const struct export timer_exports[];
+extern const struct export ndis_sync_exports[];
+extern const struct export ndis_work_exports[];
 extern const struct export io_exports[];
 extern const struct export ndis_exports[];
 
 static const struct export *const tables[] = {
-    lock_exports,    lock_ndis_exports,   lock_other_exports, irql_exports,    wait_exports,
-    rundown_exports, remove_lock_exports, pool_exports,       runtime_exports, string_exports,
-    work_exports,    timer_exports,       io_exports,         ndis_exports,
+    lock_exports,        lock_other_exports, interlocked_exports, irql_exports,   wait_exports, rundown_exports,
+    remove_lock_exports, pool_exports,       runtime_exports,     string_exports, work_exports, timer_exports,
+    ndis_sync_exports,   ndis_work_exports,  io_exports,          ndis_exports,
 };
 
 enum

@@ -76,7 +76,8 @@ bool image_is_instrumented(const struct image *image);
 /* The writable parts of a loaded image: *count of them. */
 const struct image_segment *image_segments(const struct image *image, size_t *count);
 
-/* The address of the image's DriverEntry, or of what it exports otherwise (__declspec(dllexport)); NULL if there is none. */
+/* The address of the image's DriverEntry, or of what it exports otherwise (__declspec(dllexport)); NULL if there is
+ * none. */
 void *image_symbol(const struct image *image, const char *name);
 
 /* The image whose mapping `address` lies in, or NULL. */

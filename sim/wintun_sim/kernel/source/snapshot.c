@@ -7,7 +7,8 @@
 #include "host.h"
 #include "scheduler.h"
 
-/* Longest number of pieces: the struct, the actors, the blocks and the bits of their beginnings, stacks, segments of images. */
+/* Longest number of pieces: the struct, the actors, the blocks and the bits of their beginnings, stacks, segments of
+ * images. */
 enum
 {
     PIECE_LIMIT = 4 + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT

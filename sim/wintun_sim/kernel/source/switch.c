@@ -42,7 +42,7 @@ void *stack_prepare(void *bottom, void *top, void (*entry)(void))
     {
         RBX = 4,
         RETURN_ADDRESS = 6,
-        WORDS = 8 /* so that the stack is aligned as a called function finds it */
+        WORDS = 9 /* so that stack_entry finds the stack aligned for its call */
     };
     uintptr_t *frame = (uintptr_t *)top - WORDS;
     for (int i = 0; i < WORDS; i++)

@@ -22,12 +22,15 @@ def load(name: str) -> tuple[Any, Any]:
     Raises UnavailableError when the extension is not in this installation, or was built from another version.
     """
     module = _module(name)
-    built = module.ffi.string(module.lib.WINTUN_SIM_VERSION).decode("ascii")
-    if built != __version__:
-        raise UnavailableError(
-            f"{name} was built from wintun-sim {built}, but the Python code is {__version__}: install the package again"
-        )
+    _compare(name, module.ffi.string(module.lib.WINTUN_SIM_VERSION).decode("ascii"))
     return module.ffi, module.lib
+
+
+def load_module(name: str) -> Any:
+    """Return the extension module `name`, one that was written by hand and has its version as VERSION; raises as load()."""
+    module = _module(name)
+    _compare(name, module.VERSION)
+    return module
 
 
 def driver_image() -> Path:
@@ -59,6 +62,13 @@ def built_in() -> dict[str, str]:
     except UnavailableError as error:
         parts["driver image"] = f"no ({error})"
     return parts
+
+
+def _compare(name: str, built: str) -> None:
+    if built != __version__:
+        raise UnavailableError(
+            f"{name} was built from wintun-sim {built}, but the Python code is {__version__}: install the package again"
+        )
 
 
 def _module(name: str) -> ModuleType:

@@ -94,6 +94,7 @@ NTSTATUS device_register(const struct device_request *wanted, struct host_device
         memset(device->extension, 0, wanted->extension_size);
     device->miniport = wanted->miniport;
     device->adapter = wanted->adapter;
+    device->adapter_id = wanted->adapter == NULL ? 0 : wanted->adapter->id;
     device->accounts = accounts;
     memcpy(device->dispatch, wanted->dispatch, sizeof device->dispatch);
     device->name_length = wanted->name->Length / sizeof(WCHAR);
@@ -146,6 +147,14 @@ struct host_device *device_of_adapter(const struct adapter *adapter)
         if (device->adapter == adapter && !device->deregistered)
             return device;
     return NULL;
+}
+
+struct host_device *device_of_adapter_id(uint32_t id)
+{
+    struct host_device *device = current_host->io->devices;
+    while (device != NULL && device->adapter_id != id)
+        device = device->next;
+    return device;
 }
 
 struct host_file *file_open(struct host_device *device, uint32_t id)

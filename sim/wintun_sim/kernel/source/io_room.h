@@ -22,7 +22,8 @@ struct host_device
 {
     struct host_device *next; /* all that still exist, newest first */
     struct miniport *miniport;
-    struct adapter *adapter; /* that registered it; NULL once deregistered */
+    struct adapter *adapter; /* that registered it; NULL once deregistered, and for a device of the driver's own */
+    uint32_t adapter_id;     /* its number, which stays */
     DEVICE_OBJECT *object;   /* a BLOCK_DEVICE */
     void *extension;         /* what NdisGetDeviceReservedExtension gives; a BLOCK_DEVICE, NULL when its size is 0 */
     void *device_extension;  /* as it was set: nobody may change it */
@@ -120,6 +121,10 @@ struct host_device *device_of(const DEVICE_OBJECT *object);
 
 /* The one that the adapter registered last and has not deregistered, NULL if there is none. */
 struct host_device *device_of_adapter(const struct adapter *adapter);
+
+/* The one that an adapter of this number registered last, deregistered or not: while a file object keeps it, it can
+ * still be opened by whoever holds a reference to it (IoGetDeviceObjectPointer), though its name is gone. */
+struct host_device *device_of_adapter_id(uint32_t id);
 
 /* NULL when there is no memory. */
 struct host_file *file_open(struct host_device *device, uint32_t id);

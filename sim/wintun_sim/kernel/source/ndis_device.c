@@ -4,11 +4,12 @@
 #include "io_room.h"
 #include "ndis_room.h"
 
-/* Whose device it is: an adapter's, or, given the driver handle, the driver's own. */
+/* Whose device it is: the adapter's whose handle is given, or, given the driver's handle, that of the adapter that the
+ * driver is initializing just now; the driver's own where there is none. */
 static bool find_owner(NDIS_HANDLE handle, struct device_request *wanted)
 {
     for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
-        if (adapter == handle)
+        if (adapter == handle || (adapter->miniport == handle && adapter->id == actor_current()->operation))
         {
             wanted->adapter = adapter;
             wanted->miniport = adapter->miniport;

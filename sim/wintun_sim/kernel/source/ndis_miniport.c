@@ -117,7 +117,7 @@ static void check_leaks(const struct miniport *miniport, const char *where)
     if (mdls != 0)
         rule_broken("NdisAllocateMdl", "%s left %u MDLs behind", where, mdls);
     pool_check_leaks(image, where);
-    if (work_pending(image) != 0)
+    if (work_pending(miniport->image) != 0)
         rule_broken("LeakAtUnload", "%s left work items, timers or DPCs behind that are queued, running or armed",
                     where);
 }

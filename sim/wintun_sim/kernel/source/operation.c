@@ -87,9 +87,14 @@ static NTSTATUS check_open(const struct host_device *device, uint32_t account)
     return device->accounts >> account & 1 ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
 }
 
-static void perform_create(const struct host_operation *operation, const struct adapter *adapter)
+static void perform_create(const struct host_operation *operation)
 {
-    struct host_device *device = device_of_adapter(adapter);
+    struct host_device *device = device_of_adapter_id(operation->adapter);
+    if (device == NULL && adapter_find(operation->adapter) == NULL)
+    {
+        refuse(operation, "there is no such adapter, and no handle keeps its device");
+        return;
+    }
     NTSTATUS status = check_open(device, operation->value);
     struct host_file *file = status == STATUS_SUCCESS ? file_open(device, operation->id) : NULL;
     if (file == NULL)
@@ -220,11 +225,8 @@ static void perform_on_adapter(const struct host_operation *operation, struct ad
         if (!send_packets(adapter, operation))
             refuse(operation, "there is no memory for what is to be sent");
         break;
-    case HOST_CANCEL_SEND:
-        send_cancel(adapter, operation->wide, at_dispatch);
-        break;
     default:
-        perform_create(operation, adapter);
+        send_cancel(adapter, operation->wide, at_dispatch);
         break;
     }
 }
@@ -261,6 +263,9 @@ static void perform(const struct host_operation *operation)
             refuse(operation, "%" PRIu32 " of the driver's adapters are not halted", miniport->adapters);
         else
             miniport_unload(miniport, operation->id);
+        break;
+    case HOST_CREATE:
+        perform_create(operation);
         break;
     case HOST_CLEANUP:
     case HOST_CLOSE:

@@ -1,0 +1,148 @@
+"""A driver's image as a machine: operations in, events out, by way of the host kernel's C.
+
+Names become numbers on the way in and names again on the way out; everything else is done in C (``host_api.h``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final
+
+from wintun_sim import native
+from wintun_sim.errors import UsageError, WintunSimError
+from wintun_sim.kernel.marshal import Events, Names, Operations
+from wintun_sim.lifecycle import Ledger, Order
+from wintun_sim.operations import Counters, Event, Load, Operation, Refused
+
+ERROR_SIZE: Final = 512
+
+
+class DriverGone(WintunSimError):
+    """The driver crashed or waits for ever: the machine can only be closed. What it did is in the events before."""
+
+
+class Fault(IntEnum):
+    """What can be made to fail (``DriverMachine.inject``); the numbers are those of ``enum host_fault_kind``."""
+
+    POOL = 0
+    MDL = 1
+    MAPPING = 2
+    NBL = 3
+    NBL_POOL = 4
+    DEVICE = 5
+    ATTRIBUTES = 6
+    REGISTER = 7
+
+
+class DriverMachine:
+    """Plays operations on a driver; see :class:`wintun_sim.operations.Machine`."""
+
+    def __init__(
+        self,
+        image: Path | None = None,
+        *,
+        order: Order | str = Order.STRICT,
+        ndis: tuple[int, int] = (6, 80),
+        images: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Make a host with NDIS of version ``ndis`` on which nothing is loaded.
+
+        Each Load loads ``image``, by default the project's own driver, or what ``images`` has for the Load's name.
+        Raises ``UnavailableError`` where there is no host kernel or no such image was built, ``UsageError`` for an
+        image file that is not there, ``ValueError`` for an unknown order or version.
+        """
+        self.ledger = Ledger(order)
+        self._ffi, self._lib = native.load(native.HOST)
+        self._image = _existing(image) if image is not None else native.driver_image()
+        self._images = {name: _existing(path) for name, path in (images or {}).items()}
+        self._names = Names()
+        self._operations = Operations(self._ffi, self._names)
+        self._events = Events(self._ffi, self._lib, self._names)
+        self._gone: str | None = None
+        self._host = self._open(ndis)
+
+    def _open(self, ndis: tuple[int, int]) -> Any:
+        options = self._ffi.new("struct host_options *")
+        options.ndis_major, options.ndis_minor = ndis
+        error = self._ffi.new("char[]", ERROR_SIZE)
+        host = self._lib.host_create(options, error, ERROR_SIZE)
+        if host == self._ffi.NULL:
+            raise ValueError(self._ffi.string(error).decode())
+        return host
+
+    def perform(self, operation: Operation) -> Sequence[Event]:
+        """Carry out one operation until nothing can go on, and return what happened, in order.
+
+        An operation that Windows would never do now gives one ``Refused``. A driver that crashes, or waits for what
+        nobody will bring, gives a ``RuleBroken`` named Crash or Stuck, and from then on ``DriverGone`` is raised.
+        Raises ``ValueError`` for an unknown name and for one used before, ``UsageError`` for an image that cannot be
+        loaded.
+        """
+        self._check_usable()
+        reason = self.ledger.admit(operation)
+        if reason is not None:
+            return (Refused(operation.name, reason),)
+        structure = self._operations.of(operation, self._path_of(operation))
+        result = self._lib.host_perform(self._host, structure, 1, self._ffi.NULL)
+        events = self.take_events()
+        for event in events:
+            self.ledger.observe(event)
+            if type(event) is Refused and isinstance(operation, Load):
+                raise UsageError(f"load: {event.reason}")
+        self.ledger.end(operation)
+        if result != self._lib.HOST_QUIET:
+            self._gone = f"{operation.verb} {operation.name!r} ended the driver"
+        return events
+
+    def take_events(self) -> list[Event]:
+        """Return what happened since the last time, and forget it. Raises ``DriverGone`` after ``close``."""
+        self._check_open()
+        events = self._events.take(self._host)
+        self._lib.host_clear_events(self._host)
+        return events
+
+    def counters(self, adapter: str) -> Counters:
+        """Count what ``adapter`` owns now: nothing after its halt. Raises ``ValueError`` for an unknown adapter."""
+        self._check_open()
+        if adapter not in self.ledger.adapters:
+            raise ValueError(f"counters: there is no adapter {adapter!r}; an initialize of that name must come first")
+        counted = self._ffi.new("struct host_counters *")
+        self._lib.host_counters(self._host, self._names.number(adapter), counted)
+        return Counters(counted.nbls_owned, counted.reads_pending, counted.handles)
+
+    def inject(self, fault: Fault, *, after: int = 0, count: int = 1) -> None:
+        """Let ``after`` attempts of this kind succeed and the ``count`` that follow fail."""
+        self._check_open()
+        self._lib.host_inject(self._host, self._ffi.new("struct host_fault *", (fault, after, count, 0)))
+
+    def check(self) -> Sequence[Event]:
+        """Look at all memory for what was written where it must not be; return a ``RuleBroken`` for what was found."""
+        self._check_open()
+        self._lib.host_check(self._host)
+        return self.take_events()
+
+    def close(self) -> None:
+        """Give everything back; the machine cannot be used afterwards. Closing twice does nothing."""
+        if self._host is not None:
+            self._lib.host_destroy(self._host)
+        self._host = None
+
+    def _path_of(self, operation: Operation) -> Path | None:
+        return self._images.get(operation.name, self._image) if isinstance(operation, Load) else None
+
+    def _check_open(self) -> None:
+        if self._host is None:
+            raise DriverGone("the machine is closed: make another one")
+
+    def _check_usable(self) -> None:
+        self._check_open()
+        if self._gone is not None:
+            raise DriverGone(f"{self._gone}: make another machine")
+
+
+def _existing(image: Path) -> Path:
+    if not Path(image).is_file():
+        raise UsageError(f"load: there is no image file {image}")
+    return Path(image).resolve()

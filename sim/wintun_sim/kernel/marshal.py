@@ -1,0 +1,257 @@
+"""Operations to C structures, and C events to operations' events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from wintun_sim.operations import (
+    Account,
+    AdapterOperation,
+    Cancel,
+    CancelSend,
+    Create,
+    Event,
+    HandleOperation,
+    Initialize,
+    IrpCompleted,
+    LinkChanged,
+    Load,
+    NblCompleted,
+    Oid,
+    OidCompleted,
+    OidKind,
+    Operation,
+    PacketReceived,
+    PauseCompleted,
+    Read,
+    Refused,
+    Returned,
+    RuleBroken,
+    Send,
+    SetPower,
+    Shutdown,
+    Unload,
+    Write,
+)
+
+KINDS: Final = (
+    "load",
+    "unload",
+    "initialize",
+    "restart",
+    "pause",
+    "halt",
+    "shutdown",
+    "surprise-remove",
+    "set-power",
+    "oid",
+    "send",
+    "cancel-send",
+    "create",
+    "cleanup",
+    "close",
+    "read",
+    "write",
+    "cancel",
+)
+"""Verbs in the order of ``enum host_operation_kind``, which begins with 1."""
+
+_KIND: Final = {verb: number for number, verb in enumerate(KINDS, start=1)}
+_OID_KIND: Final = {OidKind.QUERY: 0, OidKind.SET: 1, OidKind.STATISTICS: 2, OidKind.METHOD: 3}
+_ACCOUNT: Final = {Account.SYSTEM: 0, Account.ADMINISTRATOR: 1, Account.USER: 2}
+_DIRECT: Final = 1
+_U32: Final = 0xFFFFFFFF
+_U64: Final = 0xFFFFFFFFFFFFFFFF
+
+
+class Names:
+    """Names and their numbers: 1, 2, 3, … in the order in which they are first heard."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = [""]
+
+    def number(self, name: str) -> int:
+        """Return the number of a name, a new one if it is new."""
+        number = self._numbers.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+    def name(self, number: int) -> str:
+        """Return the name that bears this number; 0 is nobody's, and gives an empty name."""
+        return self._names[number]
+
+
+class Operations:
+    """Makes ``struct host_operation`` of operations. One at a time: the memory of the last is given up for the next."""
+
+    def __init__(self, ffi: Any, names: Names) -> None:
+        self._ffi = ffi
+        self._names = names
+        self._kept: list[Any] = []
+
+    def of(self, operation: Operation, path: Path | None) -> Any:
+        """Return a pointer to the structure; ``path`` is what a Load loads."""
+        self._kept.clear()
+        target = self._ffi.new("struct host_operation *")
+        target.kind = _KIND[operation.verb]
+        target.id = self._names.number(operation.name)
+        if isinstance(operation, AdapterOperation):
+            target.adapter = self._names.number(operation.adapter)
+        elif isinstance(operation, HandleOperation):
+            target.handle = self._names.number(operation.handle)
+        self._fill(target, operation, path)
+        return target
+
+    def _fill(self, target: Any, operation: Operation, path: Path | None) -> None:
+        match operation:
+            case Load():
+                target.path = self._keep(self._ffi.new("char[]", str(path).encode()))
+            case Unload() | Initialize():
+                target.driver = self._names.number(operation.driver)
+            case Shutdown():
+                target.value = int(operation.action)
+            case SetPower():
+                target.value = operation.state & _U32
+            case Oid():
+                target.value = _OID_KIND[operation.kind]
+                target.oid = operation.oid & _U32
+                target.length = operation.length
+                target.flags = _DIRECT if operation.direct else 0
+                self._fill_data(target, operation.data)
+            case Send():
+                self._fill_nbls(target, operation)
+            case CancelSend():
+                target.wide = operation.cancel_id & _U64
+            case Create():
+                target.value = _ACCOUNT[operation.account]
+            case Read():
+                target.length = operation.length
+            case Write():
+                self._fill_data(target, operation.data)
+                if operation.rejected:
+                    target.rejected = self._keep(self._ffi.new("uint32_t[]", sorted(operation.rejected)))
+                    target.rejected_count = len(operation.rejected)
+            case Cancel():
+                target.target = self._names.number(operation.request)
+
+    def _keep(self, memory: Any) -> Any:
+        """Keep memory alive that the structure only points to."""
+        self._kept.append(memory)
+        return memory
+
+    def _bytes(self, data: bytes) -> Any:
+        return self._keep(self._ffi.from_buffer("uint8_t[]", data)) if data else self._ffi.NULL
+
+    def _fill_data(self, target: Any, data: bytes) -> None:
+        target.data = self._bytes(data)
+        target.data_length = len(data)
+
+    def _fill_nbls(self, target: Any, operation: Send) -> None:
+        nbls = self._keep(self._ffi.new("struct host_nbl[]", len(operation.nbls)))
+        for wanted, nbl in zip(operation.nbls, nbls, strict=True):
+            nbs = self._keep(self._ffi.new("struct host_nb[]", len(wanted.packets)))
+            for position, packet in enumerate(wanted.packets):
+                nb = nbs[position]
+                nb.data = self._bytes(packet)
+                nb.length = len(packet)
+                nb.mdl_size = wanted.mdl_size
+                nb.data_offset = wanted.data_offset
+                nb.unmapped = position in wanted.unmapped
+            nbl.cancel_id = wanted.cancel_id & _U64
+            nbl.nbs = nbs
+            nbl.nb_count = len(wanted.packets)
+        target.nbls = nbls
+        target.nbl_count = len(operation.nbls)
+
+
+class Events:
+    """Makes events of ``struct host_event``."""
+
+    def __init__(self, ffi: Any, lib: Any, names: Names) -> None:
+        self._ffi = ffi
+        self._name = names.name
+        self._count = ffi.new("size_t *")
+        self._length = ffi.new("size_t *")
+        self._host_events = lib.host_events
+        self._host_bytes = lib.host_bytes
+        self._makers: dict[int, Callable[[Any, Any], Event | None]] = {
+            lib.HOST_EVENT_RETURNED: self._returned,
+            lib.HOST_EVENT_OID_COMPLETED: self._oid_completed,
+            lib.HOST_EVENT_IRP_COMPLETED: self._irp_completed,
+            lib.HOST_EVENT_PACKET: self._packet,
+            lib.HOST_EVENT_LINK: self._link,
+            lib.HOST_EVENT_PAUSE_COMPLETED: self._pause_completed,
+            lib.HOST_EVENT_RULE_BROKEN: self._rule_broken,
+            lib.HOST_EVENT_REFUSED: self._refused,
+            lib.HOST_EVENT_CRASHED: self._crashed,
+            lib.HOST_EVENT_STUCK: self._stuck,
+            lib.HOST_EVENT_PRINTED: lambda event, data: None,
+        }
+        self._nbl_completed = lib.HOST_EVENT_NBL_COMPLETED
+
+    def take(self, host: Any) -> list[Event]:
+        """Return the events of ``host``, oldest first."""
+        events = self._host_events(host, self._count)
+        count = self._count[0]
+        data = self._ffi.buffer(self._host_bytes(host, self._length), self._length[0])
+        taken: list[Event] = []
+        for number in range(count):
+            event = events[number]
+            if event.kind == self._nbl_completed:
+                name, first, status = self._name(event.operation), event.index, event.status
+                taken.extend(NblCompleted(name, index, status) for index in range(first, first + event.count))
+                continue
+            made = self._makers[event.kind](event, data)
+            if made is not None:
+                taken.append(made)
+        return taken
+
+    @staticmethod
+    def _data(event: Any, data: Any) -> bytes:
+        return data[event.data : event.data + event.data_length]  # type: ignore[no-any-return]
+
+    def _text(self, event: Any, data: Any) -> str:
+        return self._data(event, data).decode(errors="replace")
+
+    def _returned(self, event: Any, data: Any) -> Event:
+        return Returned(self._name(event.operation), event.status)
+
+    def _oid_completed(self, event: Any, data: Any) -> Event:
+        return OidCompleted(
+            self._name(event.operation), event.status, event.information, event.needed, self._data(event, data)
+        )
+
+    def _irp_completed(self, event: Any, data: Any) -> Event:
+        return IrpCompleted(
+            self._name(event.operation),
+            self._name(event.handle),
+            event.status,
+            event.information,
+            self._data(event, data),
+        )
+
+    def _packet(self, event: Any, data: Any) -> Event:
+        return PacketReceived(self._name(event.operation), self._data(event, data))
+
+    def _link(self, event: Any, data: Any) -> Event:
+        return LinkChanged(self._name(event.adapter), bool(event.value))
+
+    def _pause_completed(self, event: Any, data: Any) -> Event:
+        return PauseCompleted(self._name(event.operation))
+
+    def _rule_broken(self, event: Any, data: Any) -> Event:
+        rule = self._ffi.string(event.rule).decode()
+        return RuleBroken(self._name(event.operation), rule, self._text(event, data))
+
+    def _refused(self, event: Any, data: Any) -> Event:
+        return Refused(self._name(event.operation), self._text(event, data))
+
+    def _crashed(self, event: Any, data: Any) -> Event:
+        return RuleBroken(self._name(event.operation), "Crash", self._text(event, data))
+
+    def _stuck(self, event: Any, data: Any) -> Event:
+        return RuleBroken(self._name(event.operation), "Stuck", self._text(event, data))

@@ -9,6 +9,10 @@
 #ifndef NT_COMPILER_H
 #define NT_COMPILER_H
 
+/* First, because a compiler's own headers may look at the keywords that are redefined below. */
+#include <stdarg.h>
+#include <stddef.h>
+
 #if defined(_WIN32)
 #define NT_HOST 0
 #else

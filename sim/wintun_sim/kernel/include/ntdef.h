@@ -9,9 +9,6 @@
 #define NT_NTDEF_H
 #define _NTDEF_
 
-#include <stdarg.h>
-#include <stddef.h>
-
 #include "nt_compiler.h"
 #include "sal.h"
 #include "driverspecs.h"

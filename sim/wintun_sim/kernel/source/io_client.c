@@ -49,7 +49,6 @@ struct client_buffer *client_take(uint32_t size)
     }
     client->next = NULL;
     client->size = size;
-    client->touched = 0;
     memset(client->bytes, CLEAN_BYTE, size);
     return client;
 }
@@ -60,20 +59,21 @@ static bool is_clean(const uint8_t *bytes, uint32_t length)
     return length == 0 || (bytes[0] == CLEAN_BYTE && memcmp(bytes, bytes + 1, length - 1) == 0);
 }
 
-void client_give_back(struct client_buffer *client, uint32_t valid, bool check, const char *what)
+void client_give_back(struct client_buffer *client, uint32_t valid, bool check)
 {
-    uint32_t touched = valid > client->touched ? valid : client->touched;
-    const uint32_t behind = client->size - touched;
-    const uint32_t searched = behind < SEARCHED_BYTES ? behind : SEARCHED_BYTES;
-    if (check && client->touched == 0 &&
-        !(is_clean(client->bytes + touched, searched) && is_clean(client->bytes + client->size - searched, searched)))
+    uint32_t touched = check ? valid : client->size;
+    if (check)
     {
-        rule_broken("ClientBuffer", "%s wrote to the client's buffer behind the %u bytes that Information claims", what,
-                    valid);
-        touched = client->size;
+        const uint32_t behind = client->size - valid;
+        const uint32_t searched = behind < SEARCHED_BYTES ? behind : SEARCHED_BYTES;
+        if (!is_clean(client->bytes + valid, searched) || !is_clean(client->bytes + client->size - searched, searched))
+        {
+            rule_broken("ClientBuffer",
+                        "the client's buffer was written to behind the %u bytes that Information claims", valid);
+            touched = client->size;
+        }
     }
     memset(client->bytes, CLEAN_BYTE, touched);
-    client->touched = 0;
     struct client_buffer **list = clean_list(client->size, true);
     if (list != NULL)
     {

@@ -52,7 +52,6 @@ struct client_buffer
 {
     struct client_buffer *next; /* free ones of that size */
     uint32_t size;
-    uint32_t touched; /* bytes from the start that may be other than 0xA5 */
     uint8_t *bytes;
 };
 
@@ -68,7 +67,8 @@ struct request
     void *system_buffer; /* of buffered I/O */
     uint32_t *rejected;  /* Write: positions of packets that the stack refuses, in rising order */
     uint32_t rejected_count;
-    uint32_t packets; /* received so far on its behalf */
+    uint32_t packets;  /* received so far on its behalf */
+    uint32_t failures; /* io_room.failures when it was made */
     NTSTATUS status;
     uint8_t major;
     uint8_t holds;   /* not complete, dispatch call under way, cancel calls under way: one each */
@@ -94,6 +94,7 @@ struct io_room
     struct slab client_slab;
     struct slab mdl_slab;
     struct client_buffer *clean[CLIENT_SIZES]; /* free client buffers; each list of one size */
+    uint32_t failures;                         /* times that a driver asked for packet data and did not get it */
 };
 
 bool io_room_open(void);
@@ -155,8 +156,9 @@ uint64_t request_count(const struct adapter *adapter, uint8_t major);
 
 struct client_buffer *client_take(uint32_t size);
 
-/* Reports ClientBuffer when anything behind `valid` bytes was written to, and keeps the memory for the next one. */
-void client_give_back(struct client_buffer *client, uint32_t valid, bool check, const char *what);
+/* Reports ClientBuffer with `check` when anything behind `valid` bytes was written to, and keeps the memory for the
+ * next one. Without `check` anything may have been. */
+void client_give_back(struct client_buffer *client, uint32_t valid, bool check);
 
 /* MDLs (mdl.c) */
 

@@ -272,7 +272,9 @@ void adapter_halt(struct adapter *adapter, uint32_t operation)
 
 void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t action)
 {
-    adapter->state = ADAPTER_SHUTDOWN;
+    /* In a bug check nothing is told any more, and the adapter stays as it is. */
+    if (action != NdisShutdownBugCheck)
+        adapter->state = ADAPTER_SHUTDOWN;
     struct call call;
     call_enter(&call, "MiniportShutdownEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.ShutdownHandlerEx(adapter->context, (NDIS_SHUTDOWN_ACTION)action);

@@ -310,26 +310,35 @@ bool net_buffer_copy(const NET_BUFFER *nb, uint32_t length, uint8_t *to)
     return true;
 }
 
+/* The bytes where they are, if they are contiguous and aligned there. */
+static uint8_t *bytes_in_place(const NET_BUFFER *nb, ULONG needed, ULONG multiple, ULONG remainder)
+{
+    MDL *mdl = nb->CurrentMdl;
+    const uint32_t offset = nb->CurrentMdlOffset;
+    if (offset > mdl->ByteCount || needed > mdl->ByteCount - offset)
+        return NULL;
+    uint8_t *bytes = mdl_bytes(mdl);
+    if (bytes == NULL || (multiple > 1 && ((uintptr_t)bytes + offset) % multiple != remainder))
+        return NULL;
+    return bytes + offset;
+}
+
 /* IRQL <= DISPATCH_LEVEL. NULL when there are fewer bytes, when they cannot be mapped, or when they are not contiguous
  * (or not aligned as wanted) and there is no `Storage` to copy them to. */
 PVOID NTAPI NdisGetDataBuffer(PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID Storage, ULONG AlignMultiple,
                               ULONG AlignOffset)
 {
     check_irql("NdisGetDataBuffer");
-    MDL *mdl = NetBuffer->CurrentMdl;
-    const uint32_t offset = NetBuffer->CurrentMdlOffset;
-    if (BytesNeeded > NetBuffer->DataLength || mdl == NULL)
-        return NULL;
-    if (offset <= mdl->ByteCount && BytesNeeded <= mdl->ByteCount - offset)
+    if (BytesNeeded <= NetBuffer->DataLength && NetBuffer->CurrentMdl != NULL)
     {
-        uint8_t *bytes = mdl_bytes(mdl);
-        if (bytes == NULL)
-            return NULL;
-        bytes += offset;
-        if (AlignMultiple <= 1 || (uintptr_t)bytes % AlignMultiple == AlignOffset)
+        uint8_t *bytes = bytes_in_place(NetBuffer, BytesNeeded, AlignMultiple, AlignOffset);
+        if (bytes != NULL)
             return bytes;
+        if (Storage != NULL && net_buffer_copy(NetBuffer, BytesNeeded, Storage))
+            return Storage;
     }
-    return Storage != NULL && net_buffer_copy(NetBuffer, BytesNeeded, Storage) ? Storage : NULL;
+    current_host->io->failures++;
+    return NULL;
 }
 
 /* IRQL <= DISPATCH_LEVEL. Moves the beginning of the data forward; no MDL is ever freed here, since none is added. */

@@ -96,7 +96,7 @@ static void check_status(const struct oid_call *call, NDIS_STATUS status)
     const NDIS_OID oid = request->DATA.QUERY_INFORMATION.Oid;
     if (status == NDIS_STATUS_PENDING)
         rule_broken("NdisOidComplete", "an OID request was completed with NDIS_STATUS_PENDING");
-    if (oid == OID_PNP_QUERY_POWER && request->RequestType == NdisRequestQueryInformation &&
+    if (!call->direct && oid == OID_PNP_QUERY_POWER && request->RequestType == NdisRequestQueryInformation &&
         status != NDIS_STATUS_SUCCESS)
         rule_broken("NdisOidComplete", "OID_PNP_QUERY_POWER was completed with 0x%08X, but must always succeed",
                     (unsigned)status);

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Final
 
 from wintun_sim.check.finding import Finding, say_difference, say_operation
 from wintun_sim.check.visited import Visited
@@ -24,6 +25,9 @@ from wintun_sim.operations import (
 )
 from wintun_sim.operations.outcome import Places, deliveries, differences, order_broken, outcome_of
 from wintun_sim.scenario.scenario import Order
+
+_DEADLY: Final = {"Crash": "crash", "Stuck": "hang"}
+"""What the host calls it when the driver does not come back; it stays alive itself."""
 
 
 class Judge:
@@ -68,7 +72,8 @@ class Judge:
         if list(ours) != list(theirs):
             for event in theirs:
                 if isinstance(event, RuleBroken):
-                    return self.finding("rule", event.rule, f"{say_operation(operation)}: {event.message}")
+                    kind = _DEADLY.get(event.rule, "rule")
+                    return self.finding(kind, event.rule, f"{say_operation(operation)}: {event.message}")
             places = self._places
             for difference in differences(outcome_of(ours, places), outcome_of(theirs, places)):
                 message = f"{say_operation(operation)}: {say_difference(difference)}"

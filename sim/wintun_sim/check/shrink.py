@@ -26,7 +26,7 @@ from wintun_sim.operations import (
 from wintun_sim.operations.data import ipv4
 
 BUDGET: Final = 60_000
-"""Operations that may be carried out to shrink one failure."""
+"""Operations that may be carried out to shrink one failure; eight NBLs cost as much as one."""
 
 Test = Callable[[Sequence[Operation]], bool]
 """Whether a sequence of operations still fails in the same way."""
@@ -54,9 +54,10 @@ class _Shrinker:
 
     def try_(self, candidate: list[Operation]) -> bool:
         """Keep the candidate if it fails in the same way."""
-        if self.budget < len(candidate):
+        cost = sum(1 + (len(operation.nbls) >> 3 if isinstance(operation, Send) else 0) for operation in candidate)
+        if self.budget < cost:
             raise _Spent
-        self.budget -= len(candidate)
+        self.budget -= cost
         self.tests += 1
         if not self.test(candidate):
             return False
@@ -124,7 +125,7 @@ def _simpler(operation: Operation) -> Iterator[Operation]:
     match operation:
         case Send(nbls=nbls):
             size = len(nbls) // 2
-            while size:
+            while size > len(nbls) // 100:
                 yield from (
                     replace(operation, nbls=nbls[:start] + nbls[start + size :])
                     for start in range(0, len(nbls), size)

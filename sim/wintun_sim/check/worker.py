@@ -22,6 +22,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Final, TypeVar
 
+from wintun_sim.errors import UnavailableError
+
 Result = TypeVar("Result")
 
 PATIENCE: Final = 60.0
@@ -114,7 +116,7 @@ class Worker:
 
     def _wait(self, connection: Connection, progress: Progress) -> None:
         seen, since = progress.read(), time.monotonic()
-        while not connection.poll(1.0):
+        while not connection.poll(min(self.patience, 1.0)):
             now = progress.read()
             if now != seen:
                 seen, since = now, time.monotonic()
@@ -138,7 +140,19 @@ class Worker:
             )
             self._progress = Progress(shared.fileno())
             self._connection = Connection(ours.detach())
+        self._await_first_word()
         return self._connection, self._progress
+
+    def _await_first_word(self) -> None:
+        """Wait until the process has imported what it needs; that is not yet work that patience is for."""
+        assert self._connection is not None
+        try:
+            self._connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            reason = self._reap()
+            raise UnavailableError(
+                f"check: a worker process could not start ({reason}); what it printed says why"
+            ) from None
 
     def _reap(self) -> str:
         """Wait for the end of a process that has closed its pipes, and say how it ended."""
@@ -169,6 +183,7 @@ def serve(connection_file: int, progress_file: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and then closes this end
     progress = mine = Progress(progress_file)
     with Connection(connection_file) as connection, contextlib.suppress(EOFError, ConnectionError):
+        connection.send_bytes(b"")
         while True:
             function, arguments = pickle.loads(connection.recv_bytes())
             mine.begin_call()

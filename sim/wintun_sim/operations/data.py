@@ -31,7 +31,6 @@ MAX_FILLER: Final = 0xFFFF
 
 _FILLER_PERIOD: Final = 1 << 16
 _FILLER: Final = bytes((7 * position + (position >> 8)) & 0xFF for position in range(_FILLER_PERIOD)) * 3
-_RECORD_HEADER: Final = 16
 _WORDS: Final = ("bundle", "cut", "hex", "ipv4", "ipv6", "zeros")
 
 
@@ -145,7 +144,7 @@ def _parse_packets(scanner: Scanner, make: Callable[[int, int], bytes]) -> list[
 
 def _parse_bundle(scanner: Scanner, position: int) -> bytes:
     packets = parse_list(scanner)
-    scanner.spend(sum(_record_size(len(packet)) for packet in packets), position)
+    scanner.spend(sum(len(packet) + 2 * codec.HEADER_SIZE for packet in packets), position)
     try:
         return codec.encode(packets)
     except codec.BundleError as error:
@@ -220,17 +219,13 @@ def _recognise(data: bytes) -> tuple[str, int, int] | None:
     return None
 
 
-def _record_size(size: int) -> int:
-    return (_RECORD_HEADER + size + 15) // 16 * 16
-
-
 def _records(data: bytes) -> Iterator[str]:
     """Write the whole, clean records at the beginning as bundles, then a cut one, then what is left."""
     offset = 0
     packets: list[bytes] = []
     while (packet := _clean_record(data, offset)) is not None:
         packets.append(packet)
-        offset += _record_size(len(packet))
+        offset += codec.record_size(len(packet))
         if len(packets) == codec.MAX_PACKETS:
             yield f"bundle({format_list(packets)})"
             packets.clear()
@@ -246,11 +241,13 @@ def _clean_record(data: bytes, offset: int) -> bytes | None:
 
     A record of no packet is not recognised: sixteen zero bytes say the same with less guessing.
     """
-    if len(data) - offset < 2 * _RECORD_HEADER:
+    if len(data) - offset < 2 * codec.HEADER_SIZE:
         return None
     size = int.from_bytes(data[offset : offset + 4], sys.byteorder)
-    start, end = offset + _RECORD_HEADER, offset + _record_size(size)
-    if not 0 < size <= codec.MAX_PACKET_SIZE or end > len(data):
+    if not 0 < size <= codec.MAX_PACKET_SIZE:
+        return None
+    start, end = offset + codec.HEADER_SIZE, offset + codec.record_size(size)
+    if end > len(data):
         return None
     if any(data[offset + 4 : start]) or any(data[start + size : end]):
         return None
@@ -260,9 +257,9 @@ def _clean_record(data: bytes, offset: int) -> bytes | None:
 def _cut_record(data: bytes) -> str | None:
     """Write a record whose end is missing, if it is the beginning of one that this room can make."""
     size = int.from_bytes(data[:4], sys.byteorder)
-    if len(data) < _RECORD_HEADER + 6 or not len(data) < _record_size(size) <= codec.MAX_RECORD_SIZE:
+    if len(data) < codec.HEADER_SIZE + 6 or size > codec.MAX_PACKET_SIZE or len(data) >= codec.record_size(size):
         return None
-    head = data[_RECORD_HEADER : _RECORD_HEADER + 6]
+    head = data[codec.HEADER_SIZE : codec.HEADER_SIZE + 6]
     for kind, filler in (("ipv4", int.from_bytes(head[4:6], "big")), ("ipv6", int.from_bytes(head[2:4], "big"))):
         packet = _PACKETS[kind](size, filler)
         if codec.encode([packet])[: len(data)] == data:

@@ -23,7 +23,7 @@ MAX_TOTAL_BYTES: Final = 1 << 28
 MAX_DEPTH: Final = 16
 """How deep expressions may stand inside each other."""
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
+_NAME: Final = re.compile(r"(?!\d)\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*", re.ASCII)
 _TOKEN: Final = re.compile(
     r"""(?P<word>[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?)
       | (?P<string>"(?:[^"\\\n]|\\.)*")
@@ -59,7 +59,7 @@ class Token(NamedTuple):
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` can name an operation: letters, digits, ``_``, ``-``, and inner dots; no digit first."""
+    """Whether ``text`` can name an operation: letters, digits, ``_``, inner ``-`` and inner dots; no digit first."""
     return _NAME.fullmatch(text) is not None
 
 

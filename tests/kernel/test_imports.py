@@ -7,11 +7,13 @@ import json
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.headers import BUILDS, INCLUDE, MINGW, diagnostics, missing
 
+TREE = Path(__file__).parents[2]
 LIBRARIES = ("libntoskrnl.a", "libndis.a", "libhal.a", "libbcrypt.a")
 
 # Exports that are younger than MinGW's lists (Windows 8 and Windows 10 2004).
@@ -138,3 +140,27 @@ def test_a_name_that_is_not_declared_would_be_found() -> None:
     assert "NdisNoSuchFunction" in diagnostics(
         "gcc", ALL + "void Use(void);\nvoid Use(void) { (void)&NdisNoSuchFunction; }\n"
     )
+
+
+@pytest.mark.skipif(shutil.which("lld-link") is None, reason="lld-link (package lld) is not installed")
+@pytest.mark.skipif(
+    shutil.which(MINGW) is None, reason=f"{MINGW}, whose import libraries stand in for the WDK's, is not here"
+)
+def test_the_driver_links_as_a_windows_image(tmp_path: Path) -> None:
+    """Against the exports of ntoskrnl and ndis alone: no C library, no compiler's helper, nothing of the host."""
+    if reason := missing("windows-x86_64"):
+        pytest.skip(reason)
+    sources = [*sorted((TREE / "driver").glob("*.c")), TREE / "shared/bundle.c"]
+    for source in sources:
+        command = [*BUILDS["windows-x86_64"], f"-I{INCLUDE}", f"-I{TREE / 'shared'}", "-c", str(source)]
+        subprocess.run([*command, "-o", str(tmp_path / f"{source.stem}.obj")], check=True)
+    libraries = [
+        subprocess.run([MINGW, f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libntoskrnl.a", "libndis.a")
+    ]
+    image = tmp_path / "driver.sys"
+    options = ["-driver", "-subsystem:native", "-entry:DriverEntry", "-nodefaultlib", "-dynamicbase", f"-out:{image}"]
+    objects = [str(path) for path in sorted(tmp_path.glob("*.obj"))]
+    done = subprocess.run(["lld-link", *options, *objects, *libraries], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert image.read_bytes()[:2] == b"MZ"

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Doubly and singly linked lists: inline on Windows, inline here
- * (learn.microsoft.com/windows-hardware/drivers/kernel/ singly-and-doubly-linked-lists). Any IRQL; the caller holds
- * whatever lock guards the list.
+ * Doubly and singly linked lists: inline on Windows, inline here. Any IRQL; the caller holds the list's lock.
  *
- * Windows stops a damaged list with a fast fail (bug check 0x139, parameter 3). So does this: RtlFailFast is
- * __int2c's cousin, here a call to KeBugCheckEx, which both kernels export.
+ * learn.microsoft.com/windows-hardware/drivers/kernel/singly-and-doubly-linked-lists. Windows stops a damaged list with
+ * a fast fail (bug check 0x139, parameter 3), and so does this.
  */
 #ifndef NT_LIST_H
 #define NT_LIST_H
@@ -18,9 +16,19 @@ NTKERNELAPI DECLSPEC_NORETURN VOID NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_
                                                       ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3,
                                                       ULONG_PTR BugCheckParameter4);
 
+/* Windows has an instruction for this (learn.microsoft.com/cpp/intrinsics/fastfail); a host is told by a call. */
 FORCEINLINE DECLSPEC_NORETURN VOID RtlFailFast(ULONG Code)
 {
+#if NT_HOST
     KeBugCheckEx(KERNEL_SECURITY_CHECK_FAILURE, Code, 0, 0, 0);
+#elif defined(_AMD64_)
+    __asm__ __volatile__("int $0x29" : : "c"(Code) : "memory");
+    __builtin_unreachable();
+#else
+    register ULONG code __asm__("w0") = Code;
+    __asm__ __volatile__("brk #0xF003" : : "r"(code) : "memory");
+    __builtin_unreachable();
+#endif
 }
 
 FORCEINLINE VOID InitializeListHead(PLIST_ENTRY ListHead)

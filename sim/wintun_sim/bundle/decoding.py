@@ -185,7 +185,7 @@ def decode_many(
     )
     bundles = Bundles(memory, offsets[:total], sizes[:total], stops)
     for array in (bundles.offsets, bundles.sizes, bundles.counts, bundles.consumed, bundles.reasons):
-        array.flags.writeable = False
+        array.setflags(write=False)
     damaged = bundles.reasons != Reason.END.value
     if strict and damaged.any():
         index = int(damaged.argmax())
@@ -220,5 +220,5 @@ def _array(memory: Any, kind: str, count: int) -> NDArray[Any]:
     import numpy as np
 
     array = np.frombuffer(ffi.buffer(memory), dtype=kind, count=count) if count else np.empty(0, kind)
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array

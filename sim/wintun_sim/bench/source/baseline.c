@@ -24,84 +24,84 @@ static inline size_t in_bundle(uint32_t size)
     return ((size_t)size + BUNDLE_HEADER_SIZE + BUNDLE_ALIGNMENT - 1) & ~(size_t)(BUNDLE_ALIGNMENT - 1);
 }
 
-uint64_t baseline_encode(const struct baseline_bundles *all, void *bundle_encode)
+uint64_t baseline_encode(const struct baseline_work *work, void *bundle_encode)
 {
     const union function function = {.address = bundle_encode};
     struct bundle_stop stop;
     uint64_t written = 0;
 
-    for (uint64_t i = 0; i < all->count; i++)
-        written += function.encode(all->bundles + i * all->bundle_length, all->bundle_length,
-                                   all->packets + i * all->packets_length, all->packets_length, all->sizes,
-                                   all->packet_count, BUNDLE_MAX_PACKETS, &stop);
+    for (uint64_t i = 0; i < work->count; i++)
+        written += function.encode(work->bundles + i * work->bundle_stride, work->bundle_length,
+                                   work->packets + i * work->packets_stride, work->packets_length, work->sizes,
+                                   work->packet_count, BUNDLE_MAX_PACKETS, &stop);
     return written;
 }
 
-uint64_t baseline_copy_to_place(const struct baseline_bundles *all)
+uint64_t baseline_copy_to_place(const struct baseline_work *work)
 {
     uint64_t copied = 0;
 
-    for (uint64_t i = 0; i < all->count; i++)
+    for (uint64_t i = 0; i < work->count; i++)
     {
-        unsigned char *to = all->bundles + i * all->bundle_length + BUNDLE_HEADER_SIZE;
-        const unsigned char *from = all->packets + i * all->packets_length;
-        for (uint64_t j = 0; j < all->packet_count; j++)
+        unsigned char *to = work->bundles + i * work->bundle_stride + BUNDLE_HEADER_SIZE;
+        const unsigned char *from = work->packets + i * work->packets_stride;
+        for (uint64_t j = 0; j < work->packet_count; j++)
         {
-            memcpy(to, from, all->sizes[j]);
-            to += in_bundle(all->sizes[j]);
-            from += all->sizes[j];
+            memcpy(to, from, work->sizes[j]);
+            to += in_bundle(work->sizes[j]);
+            from += work->sizes[j];
         }
-        copied += all->packets_length;
+        copied += work->packets_length;
     }
     return copied;
 }
 
-uint64_t baseline_copy_packed(const struct baseline_bundles *all)
+uint64_t baseline_copy_packed(const struct baseline_work *work)
 {
     uint64_t copied = 0;
 
-    for (uint64_t i = 0; i < all->count; i++)
+    for (uint64_t i = 0; i < work->count; i++)
     {
-        unsigned char *to = all->bundles + i * all->bundle_length;
-        const unsigned char *from = all->packets + i * all->packets_length;
-        for (uint64_t j = 0; j < all->packet_count; j++)
+        unsigned char *to = work->bundles + i * work->bundle_stride;
+        const unsigned char *from = work->packets + i * work->packets_stride;
+        for (uint64_t j = 0; j < work->packet_count; j++)
         {
-            memcpy(to, from, all->sizes[j]);
-            to += all->sizes[j];
-            from += all->sizes[j];
+            memcpy(to, from, work->sizes[j]);
+            to += work->sizes[j];
+            from += work->sizes[j];
         }
-        copied += all->packets_length;
+        copied += work->packets_length;
     }
     return copied;
 }
 
-uint64_t baseline_decode(const struct baseline_bundles *all, void *bundle_decode)
+uint64_t baseline_decode(const struct baseline_work *work, void *bundle_decode)
 {
     const union function function = {.address = bundle_decode};
     struct bundle_stop stop;
     uint64_t packets = 0;
 
-    for (uint64_t i = 0; i < all->count; i++)
-        packets += function.decode(all->bundles + i * all->bundle_length, all->bundle_length, BUNDLE_MAX_PACKETS, 0,
-                                   all->decoded, all->decoded_sizes, &stop);
+    for (uint64_t i = 0; i < work->count; i++)
+        packets += function.decode(work->bundles + i * work->bundle_stride, work->bundle_length, BUNDLE_MAX_PACKETS, 0,
+                                   work->offsets, work->decoded_sizes, &stop);
     return packets;
 }
 
-uint64_t baseline_walk(const struct baseline_bundles *all)
+uint64_t baseline_walk(const struct baseline_work *work)
 {
     uint64_t packets = 0;
 
-    for (uint64_t i = 0; i < all->count; i++)
+    for (uint64_t i = 0; i < work->count; i++)
     {
-        const unsigned char *bundle = all->bundles + i * all->bundle_length;
+        const unsigned char *bundle = work->bundles + i * work->bundle_stride;
         size_t offset = 0;
         size_t number = 0;
-        while (offset < all->bundle_length)
+        while (offset < work->bundle_length)
         {
             uint32_t size;
             memcpy(&size, bundle + offset, sizeof(size));
-            all->decoded[number] = offset + BUNDLE_HEADER_SIZE;
-            all->decoded_sizes[number] = size;
+            work->offsets[number] = offset + BUNDLE_HEADER_SIZE;
+            work->decoded_sizes[number] = size;
             offset += in_bundle(size);
             number++;
         }
@@ -110,8 +110,8 @@ uint64_t baseline_walk(const struct baseline_bundles *all)
     return packets;
 }
 
-uint64_t baseline_copy_all(const struct baseline_bundles *all, void *target)
+uint64_t baseline_copy_all(const struct baseline_work *work, void *target)
 {
-    memcpy(target, all->bundles, all->count * all->bundle_length);
-    return all->count * all->bundle_length;
+    memcpy(target, work->bundles, work->count * work->bundle_length);
+    return work->count * work->bundle_length;
 }

@@ -1,0 +1,162 @@
+"""How fast the codec is: in C against the least that anyone could do instead, in Python against `struct`.
+
+In C, one bundle of 256 packets is worked on again and again, so that it stays in the processor's caches; then many
+bundles that do not fit any cache, read from memory. In Python, one bundle in a call, and many in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wintun_sim import bundle, native
+from wintun_sim.bench import pure
+from wintun_sim.bench.measure import Row, side_by_side
+from wintun_sim.bundle import format as bundle_format
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ffi, lib = native.load("wintun_sim.bench._baseline")
+
+SIZES = (64, 576, 1420)  # bytes: an acknowledgement, what any host accepts, a full packet in a tunnel
+ENCODE_TARGETS = {64: 1.15, 576: 1.06, 1420: 1.06}  # × memcpy of the packets one by one
+DECODE_TARGET = 1.2  # × a walk that checks nothing
+MEMORY_TARGETS = {64: 1.2, 576: 0.6, 1420: 0.45}  # × memcpy of the bytes
+ARRAY_TARGET = 50.0  # times as fast as pure Python
+# Without a target for full packets: there both spend their time in the allocator and in copying the packets' bytes.
+LIST_TARGETS = {64: 6.0, 576: 6.0}  # times as fast as pure Python
+
+PACKETS = bundle.MAX_PACKETS
+REPEATS = 50  # in one call of C, so that the call itself does not show
+MANY = 64  # bundles in one call from Python
+MIXED_SEED = 1
+
+
+def measure(rounds: int, megabytes: int) -> Iterator[Row]:
+    """Yield one comparison after the other: medians over `rounds`; `megabytes` of bundles for those from memory."""
+    for size in SIZES:
+        yield from _in_cache(size, rounds)
+    for size in SIZES:
+        yield _from_memory(size, rounds, megabytes)
+    for size in (*SIZES, None):
+        yield from _in_python(size, rounds)
+
+
+class _Work:
+    """Memory for bundles of 256 packets of `size` bytes, as `struct baseline_work`, and the calls that work on it."""
+
+    def __init__(self, size: int, count: int, *, in_place: bool) -> None:
+        stored = 1 if in_place else count
+        sizes = np.full(PACKETS, size, np.uint32)
+        bundle_length, packets_length = bundle.record_size(size) * PACKETS, size * PACKETS
+        one = np.frombuffer(bundle.encode(bytes(packets_length), sizes), np.uint8)
+        self.bundles: NDArray[np.uint8] = np.tile(one, stored)
+        self.packets = count * PACKETS
+        packets = np.ones(packets_length, np.uint8)
+        offsets, decoded_sizes = np.empty(PACKETS, np.uint64), np.empty(PACKETS, np.uint32)
+        self._kept = (packets, sizes, offsets, decoded_sizes)
+        self._work = ffi.new(
+            "struct baseline_work *",
+            {
+                "bundles": ffi.from_buffer("unsigned char[]", self.bundles),
+                "packets": ffi.from_buffer("unsigned char[]", packets),
+                "sizes": ffi.from_buffer("uint32_t[]", sizes),
+                "offsets": ffi.from_buffer("uint64_t[]", offsets),
+                "decoded_sizes": ffi.from_buffer("uint32_t[]", decoded_sizes),
+                "packet_count": PACKETS,
+                "bundle_length": bundle_length,
+                "packets_length": packets_length,
+                "bundle_stride": 0 if in_place else bundle_length,
+                "packets_stride": 0,
+                "count": count,
+            },
+        )
+
+    def call(self, function: Any, *arguments: Any) -> Callable[[], object]:
+        work = self._work
+        return lambda: function(work, *arguments)
+
+    def encode(self) -> Callable[[], object]:
+        return self.call(lib.baseline_encode, _address("bundle_encode"))
+
+    def decode(self) -> Callable[[], object]:
+        return self.call(lib.baseline_decode, _address("bundle_decode"))
+
+
+def _address(name: str) -> Any:
+    """Return the address of a function in the installed codec."""
+    codec = bundle_format.ffi
+    return ffi.cast("void *", int(codec.cast("uintptr_t", codec.addressof(bundle_format.lib, name))))
+
+
+def _in_cache(size: int, rounds: int) -> Iterator[Row]:
+    where = f"{size} B"
+    work = _Work(size, REPEATS, in_place=True)
+    times = side_by_side(
+        {
+            "encode": work.encode(),
+            "to place": work.call(lib.baseline_copy_to_place),
+            "packed": work.call(lib.baseline_copy_packed),
+        },
+        work.packets,
+        rounds,
+    )
+    encode, to_place, packed = times["encode"], times["to place"], times["packed"]
+    yield Row("C encode", where, "memcpy of each to its place", encode, to_place, "at most", ENCODE_TARGETS[size])
+    # Where records must begin at multiples of 16, packets often lie across cache lines that packed ones need not touch.
+    yield Row("C encode", where, "memcpy of each, packed", encode, packed, "at most", None)
+    work = _Work(size, REPEATS, in_place=True)
+    times = side_by_side({"decode": work.decode(), "walk": work.call(lib.baseline_walk)}, work.packets, rounds)
+    yield Row("C decode", where, "unchecked walk", times["decode"], times["walk"], "at most", DECODE_TARGET)
+
+
+def _from_memory(size: int, rounds: int, megabytes: int) -> Row:
+    where = f"{size} B, memory"
+    count = max(1, megabytes * 2**20 // (bundle.record_size(size) * PACKETS))
+    work = _Work(size, count, in_place=False)
+    target = np.zeros_like(work.bundles)
+    copy = work.call(lib.baseline_copy_all, ffi.from_buffer("char[]", target))
+    times = side_by_side({"decode": work.decode(), "copy": copy}, work.packets, rounds)
+    decode, copied = times["decode"], times["copy"]
+    return Row("C decode", where, "memcpy of the bytes", decode, copied, "at most", MEMORY_TARGETS[size])
+
+
+def _in_python(size: int | None, rounds: int) -> Iterator[Row]:
+    packets = [bytes(size) for size in (_mixed() if size is None else [size] * PACKETS)]
+    data = bundle.encode(packets)
+    many, lengths = bundle.encode_many(packets * MANY)
+
+    def arrays_of_one() -> object:
+        decoded = bundle.decode(data)
+        return decoded.offsets, decoded.sizes
+
+    one = side_by_side(
+        {
+            "struct": lambda: pure.decode(data),
+            "list": lambda: bundle.decode(data).tolist(),
+            "arrays": arrays_of_one,
+            "struct encode": lambda: pure.encode(packets),
+            "encode": lambda: bundle.encode(packets),
+        },
+        PACKETS,
+        rounds,
+    )
+    all_at_once = side_by_side({"arrays": lambda: bundle.decode_many(many, lengths)}, PACKETS * MANY, rounds)
+
+    def row(subject: str, time_ns: float, baseline_ns: float, target: float | None) -> Row:
+        where = "mixed" if size is None else f"{size} B"
+        return Row(subject, where, "pure Python struct", time_ns, baseline_ns, "at least", target)
+
+    yield row("decode to list of bytes", one["list"], one["struct"], LIST_TARGETS.get(size or 0))
+    yield row(f"decode to arrays, {MANY} bundles", all_at_once["arrays"], one["struct"], ARRAY_TARGET if size else None)
+    yield row("decode to arrays, one bundle", one["arrays"], one["struct"], None)
+    yield row("encode a list of bytes", one["encode"], one["struct encode"], None)
+
+
+def _mixed() -> list[int]:
+    """Return the sizes of 256 packets: small, middle and full ones, 7 to 4 to 1, in an order that does not repeat."""
+    generator = np.random.default_rng(MIXED_SEED)
+    return [int(size) for size in generator.choice(SIZES, PACKETS, p=(7 / 12, 4 / 12, 1 / 12))]

@@ -1,0 +1,63 @@
+"""`wintun-sim bench`: how fast the parts are, each measured side by side with what it is to be compared with."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("bench", help="measure how fast a part is", description=__doc__)
+    subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    codec = subjects.add_parser(
+        "codec",
+        help="the bundle codec, in C and in Python",
+        description="Measure the bundle codec against memcpy, an unchecked walk and pure Python; print medians.",
+    )
+    codec.add_argument("--rounds", type=_positive, default=31, metavar="N", help="measurements of each (default 31)")
+    codec.add_argument(
+        "--megabytes",
+        type=_positive,
+        default=256,
+        metavar="N",
+        help="bundles that are read from memory, a few times the last cache (default 256; needs twice that)",
+    )
+    codec.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write the rows as JSON (default: to stdout)"
+    )
+    codec.set_defaults(function=run_codec)
+
+
+def run_codec(arguments: argparse.Namespace) -> int:
+    """Print the table; the exit status is 1 when a target was missed."""
+    from wintun_sim.bench.codec import measure
+    from wintun_sim.bench.measure import table
+
+    rows = []
+    for row in measure(arguments.rounds, arguments.megabytes):
+        rows.append(row)
+        if sys.stderr.isatty():
+            print(f"\r{len(rows)} measured", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    missed = sum(row.verdict == "missed" for row in rows)
+    with_target = sum(row.target is not None for row in rows)
+    if arguments.json is not None:
+        text = json.dumps(
+            {"rounds": arguments.rounds, "missed": missed, "rows": [row.as_json() for row in rows]}, indent=2
+        )
+        if arguments.json == "-":
+            print(text)
+            return int(missed > 0)
+        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+    print(f"Medians of {arguments.rounds} rounds, nanoseconds per packet.\n")
+    print(table(rows))
+    print(f"\n{with_target - missed} of {with_target} targets met.")
+    return int(missed > 0)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

@@ -105,12 +105,14 @@ void snapshot_restore(const struct snapshot *snapshot)
     forget_later_blocks(&current_host->arena, &then->arena);
     for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
         scheduler_clean_stack(actor);
+    struct oracle *oracle = current_host->oracle; /* whoever explores may have put another one there */
     const uint8_t *bytes = snapshot->bytes;
     for (size_t i = 0; i < snapshot->piece_count; i++)
     {
         memcpy(snapshot->pieces[i].place, bytes, snapshot->pieces[i].size);
         bytes += snapshot->pieces[i].size;
     }
+    current_host->oracle = oracle;
 }
 
 void snapshot_delete(struct snapshot *snapshot)

@@ -127,6 +127,12 @@ static int settle(struct host *host, enum run_result result)
     }
 }
 
+static void check_memory(void)
+{
+    arena_check();
+    client_check();
+}
+
 static int perform_one(struct host *host, const struct host_operation *operation)
 {
     host->operation = operation->id;
@@ -137,7 +143,7 @@ static int perform_one(struct host *host, const struct host_operation *operation
         actor_start(operation_actor, &work, operation->id);
         result = settle(host, scheduler_run(host->api->step_limit));
         if (operation->kind == HOST_HALT || operation->kind == HOST_UNLOAD)
-            arena_check();
+            check_memory();
     }
     host->operation = 0;
     return result;
@@ -204,7 +210,7 @@ void host_clear_events(struct host *host)
 void host_check(struct host *host)
 {
     host_enter(host);
-    arena_check();
+    check_memory();
     host_leave();
 }
 

@@ -11,8 +11,30 @@
 enum
 {
     CLEAN_BYTE = 0xA5,
-    SEARCHED_BYTES = 65536, /* behind what is valid, and as many at the end */
+    SEARCHED_BEHIND = 4096, /* of what is not valid, its beginning; all of it is looked at in client_check */
+    SEARCHED_AT_END = 256,
+    SEARCHED_BEFORE = 1024 /* of a buffer that is taken again */
 };
+
+static uint32_t at_most(uint32_t length, uint32_t limit)
+{
+    return length < limit ? length : limit;
+}
+
+/* Whether `length` bytes all are 0xA5: each is compared with the one before. */
+static bool is_clean(const uint8_t *bytes, uint32_t length)
+{
+    return length == 0 || (bytes[0] == CLEAN_BYTE && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+static void check_unused(struct client_buffer *client, uint32_t length)
+{
+    if (is_clean(client->bytes, length))
+        return;
+    rule_broken("ClientBuffer", "a client's buffer was written to after its request was complete, or far behind what "
+                                "Information claimed");
+    memset(client->bytes, CLEAN_BYTE, client->size);
+}
 
 static struct client_buffer **clean_list(uint32_t size, bool make)
 {
@@ -36,6 +58,7 @@ struct client_buffer *client_take(uint32_t size)
         struct client_buffer *client = *list;
         *list = client->next;
         client->next = NULL;
+        check_unused(client, at_most(size, SEARCHED_BEFORE));
         return client;
     }
     struct client_buffer *client = slab_take(&current_host->io->client_slab);
@@ -53,20 +76,15 @@ struct client_buffer *client_take(uint32_t size)
     return client;
 }
 
-/* Whether `length` bytes all are 0xA5: each is compared with the one before. */
-static bool is_clean(const uint8_t *bytes, uint32_t length)
-{
-    return length == 0 || (bytes[0] == CLEAN_BYTE && memcmp(bytes, bytes + 1, length - 1) == 0);
-}
-
 void client_give_back(struct client_buffer *client, uint32_t valid, bool check)
 {
     uint32_t touched = check ? valid : client->size;
     if (check)
     {
         const uint32_t behind = client->size - valid;
-        const uint32_t searched = behind < SEARCHED_BYTES ? behind : SEARCHED_BYTES;
-        if (!is_clean(client->bytes + valid, searched) || !is_clean(client->bytes + client->size - searched, searched))
+        const uint32_t last = at_most(behind, SEARCHED_AT_END);
+        if (!is_clean(client->bytes + valid, at_most(behind, SEARCHED_BEHIND)) ||
+            !is_clean(client->bytes + client->size - last, last))
         {
             rule_broken("ClientBuffer",
                         "the client's buffer was written to behind the %u bytes that Information claims", valid);
@@ -83,4 +101,11 @@ void client_give_back(struct client_buffer *client, uint32_t valid, bool check)
     }
     arena_free(BLOCK_CLIENT, client->bytes, 0, "NtReadFile");
     slab_give(&current_host->io->client_slab, client);
+}
+
+void client_check(void)
+{
+    for (unsigned index = 0; index < CLIENT_SIZES; index++)
+        for (struct client_buffer *client = current_host->io->clean[index]; client != NULL; client = client->next)
+            check_unused(client, client->size);
 }

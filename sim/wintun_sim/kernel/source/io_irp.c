@@ -385,8 +385,8 @@ bool io_room_open(void)
     if (room == NULL)
         return false;
     memset(room, 0, sizeof *room);
-    slab_initialize(&room->request_slab, "a request", sizeof(struct request));
-    slab_initialize(&room->client_slab, "a client's buffer", sizeof(struct client_buffer));
+    slab_initialize(&room->request_slab, "a request", sizeof(struct request), 0);
+    slab_initialize(&room->client_slab, "a client's buffer", sizeof(struct client_buffer), 0);
     mdl_slab_open(&room->mdl_slab);
     current_host->io = room;
     return true;

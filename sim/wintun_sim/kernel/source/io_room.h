@@ -160,6 +160,9 @@ struct client_buffer *client_take(uint32_t size);
  * next one. Without `check` anything may have been. */
 void client_give_back(struct client_buffer *client, uint32_t valid, bool check);
 
+/* Looks at all of the memory that no request uses. */
+void client_check(void);
+
 /* MDLs (mdl.c) */
 
 void mdl_slab_open(struct slab *slab);

@@ -43,7 +43,7 @@ static bool is_stale(const MDL *mdl, const char *function)
 
 void mdl_slab_open(struct slab *slab)
 {
-    slab_initialize(slab, "an MDL", sizeof(struct host_mdl));
+    slab_initialize(slab, "an MDL", sizeof(struct host_mdl), sizeof(MDL));
 }
 
 void mdl_initialize(MDL *mdl, const void *address, uint32_t length, int16_t flags)

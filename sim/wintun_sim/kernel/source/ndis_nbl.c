@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* What of a freed NBL is poisoned: all that drivers use, up to the out-of-band information. */
+#define POISONED offsetof(NET_BUFFER_LIST, NetBufferListInfo)
+
 enum nbl_owner
 {
     NBL_OF_DRIVER,
@@ -59,7 +62,7 @@ static struct nbl_pool *pool_new(size_t item_size, const char *function)
     if (pool == NULL)
         return NULL;
     memset(pool, 0, sizeof *pool);
-    slab_initialize(&pool->slab, "a NET_BUFFER_LIST", item_size);
+    slab_initialize(&pool->slab, "a NET_BUFFER_LIST", item_size, POISONED);
     pool->image = image_number(actor_current()->image);
     pool->next = current_host->ndis->pools;
     current_host->ndis->pools = pool;
@@ -255,6 +258,7 @@ VOID NTAPI NdisFreeNetBufferList(PNET_BUFFER_LIST NetBufferList)
         rule_broken("NblOwnership", "NdisFreeNetBufferList was given an NBL that was indicated and not returned yet");
         return;
     }
+    memset(&item->nb, 0xDD, offsetof(NET_BUFFER, ChecksumBias));
     slab_give(&pool->slab, item);
 }
 

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* What of an NBL that came back is poisoned: all that drivers use, up to the out-of-band information. */
+#define POISONED offsetof(NET_BUFFER_LIST, NetBufferListInfo)
+
 /* What NBL.Status holds when the miniport gets it: no status that anyone would set. */
 #define STATUS_NEVER_SET ((NDIS_STATUS)0x5A5A5A5A)
 
@@ -61,8 +64,8 @@ static const struct slab *sent_slab(void)
 
 bool send_room_open(struct ndis_room *room)
 {
-    slab_initialize(&room->sent_slab, "a NET_BUFFER_LIST of the stack", sizeof(struct sent_nbl));
-    slab_initialize(&room->sent_nb_slab, "a NET_BUFFER of the stack", sizeof(struct sent_nb));
+    slab_initialize(&room->sent_slab, "a NET_BUFFER_LIST of the stack", sizeof(struct sent_nbl), POISONED);
+    slab_initialize(&room->sent_nb_slab, "a NET_BUFFER of the stack", sizeof(struct sent_nb), sizeof(struct sent_nb));
     return true;
 }
 
@@ -194,6 +197,7 @@ static void item_free(struct sent_nbl *item)
     }
     if (--item->data->users == 0)
         arena_free(BLOCK_CLIENT, item->data, 0, "NDIS");
+    memset(&item->nb, 0xDD, offsetof(NET_BUFFER, ChecksumBias));
     slab_give(&current_host->ndis->sent_slab, item);
 }
 

@@ -6,6 +6,7 @@
 
 #include "host.h"
 
+#define POISON     UINT64_C(0xDDDDDDDDDDDDDDDD)
 #define STATE_LIVE UINT64_C(0x4c4956452e534c42)
 #define STATE_FREE UINT64_C(0x465245452e534c42)
 
@@ -27,11 +28,12 @@ struct slab_chunk
 
 _Static_assert(sizeof(struct slab_chunk) % 16 == 0, "objects must stay 16-byte aligned");
 
-void slab_initialize(struct slab *slab, const char *name, size_t size)
+void slab_initialize(struct slab *slab, const char *name, size_t size, size_t poisoned)
 {
     memset(slab, 0, sizeof *slab);
     slab->name = name;
     slab->size = (size + 15) / 16 * 16;
+    slab->poisoned = poisoned / 16 * 16;
     slab->stride = sizeof(struct slab_item) + slab->size;
 }
 
@@ -80,7 +82,7 @@ static bool grow(struct slab *slab)
         item->state = STATE_FREE;
         item->slab = slab;
         item->operation = 0;
-        memset(item + 1, FREED_BYTE, slab->size);
+        memset(item + 1, FREED_BYTE, slab->poisoned);
         append_free(slab, item);
     }
     slab->total += count;
@@ -91,8 +93,8 @@ static bool is_untouched(const struct slab *slab, const struct slab_item *item)
 {
     const uint64_t *words = (const uint64_t *)(const void *)(item + 1);
     uint64_t difference = 0;
-    for (size_t word = 0; word < slab->size / sizeof *words; word++)
-        difference |= words[word] ^ UINT64_C(0xDDDDDDDDDDDDDDDD);
+    for (size_t word = 0; word < slab->poisoned / sizeof *words; word += 2)
+        difference |= (words[word] ^ POISON) | (words[word + 1] ^ POISON);
     return difference == 0;
 }
 
@@ -120,7 +122,7 @@ void slab_give(struct slab *slab, void *object)
     const struct actor *actor = actor_current();
     item->state = STATE_FREE;
     item->operation = actor == NULL ? 0 : actor->operation;
-    memset(object, FREED_BYTE, slab->size);
+    memset(object, FREED_BYTE, slab->poisoned);
     append_free(slab, item);
     slab->live--;
 }

@@ -24,6 +24,7 @@ struct slab
 {
     const char *name; /* in messages: "an MDL" */
     size_t size;      /* of an object, in bytes */
+    size_t poisoned;  /* bytes of it that are filled and looked at */
     size_t stride;
     struct slab_chunk *chunks;
     struct slab_item *first; /* free ones */
@@ -32,7 +33,8 @@ struct slab
     uint32_t total;
 };
 
-void slab_initialize(struct slab *slab, const char *name, size_t size);
+/* `poisoned` <= `size`. */
+void slab_initialize(struct slab *slab, const char *name, size_t size, size_t poisoned);
 
 /* Gives all memory back, whatever is still live. */
 void slab_close(struct slab *slab);

@@ -9,12 +9,14 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <string.h>
-#define copy_bytes memcpy
-#define fill_bytes memset
+#define copy_bytes  memcpy
+#define fill_bytes  memset
+#define OUT_OF_LINE __declspec(noinline)
 typedef uint32_t __unaligned unaligned_uint32;
 #else
-#define copy_bytes __builtin_memcpy
-#define fill_bytes __builtin_memset
+#define copy_bytes  __builtin_memcpy
+#define fill_bytes  __builtin_memset
+#define OUT_OF_LINE __attribute__((noinline))
 typedef uint32_t __attribute__((aligned(1), may_alias)) unaligned_uint32;
 #endif
 
@@ -223,7 +225,8 @@ static int all_zero(const unsigned char *bytes, size_t count)
     return 1;
 }
 
-static int record_is_zeroed(const unsigned char *header, size_t packet_size)
+/* Out of line, so that decoding without it keeps all that it needs in registers. */
+static OUT_OF_LINE int record_is_zeroed(const unsigned char *header, size_t packet_size)
 {
     const unsigned char *padding = header + BUNDLE_HEADER_SIZE + packet_size;
 
@@ -231,35 +234,39 @@ static int record_is_zeroed(const unsigned char *header, size_t packet_size)
            all_zero(padding, record_size(packet_size) - BUNDLE_HEADER_SIZE - packet_size);
 }
 
-uint32_t bundle_decode(const void *base, size_t length, uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
-                       struct bundle_stop *stop)
+/* Decodes the bundle at `bundle`; the offsets count from `base`, which may lie before it. */
+static OUT_OF_LINE uint32_t decode_at(const unsigned char *base, const unsigned char *bundle, size_t length,
+                                      uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
+                                      struct bundle_stop *stop)
 {
-    const unsigned char *const first = base;
-    const unsigned char *header = first;
+    /* A pointer of its own leads to the next header, since each load waits for the one before it: nothing but the sum
+     * of pointer and size stands between the two. */
+    const unsigned char *header = bundle;
     enum bundle_reason reason = BUNDLE_END;
     size_t left = length;
     uint32_t number = 0;
 
-    /* A pointer of its own leads to the next header, since each load waits for the one before it: nothing but the sum
-     * of pointer and size stands between the two. */
     for (; left != 0; number++)
     {
         uint32_t packet_size;
         reason = number >= limit ? BUNDLE_TOO_MANY : look(header, left, &packet_size);
+        if (reason == BUNDLE_OK && strict && !record_is_zeroed(header, packet_size))
+            reason = BUNDLE_NOT_ZERO;
         if (reason != BUNDLE_OK)
             break;
-        if (strict && !record_is_zeroed(header, packet_size))
-        {
-            reason = BUNDLE_NOT_ZERO;
-            break;
-        }
-        offsets[number] = (uint64_t)(header - first) + BUNDLE_HEADER_SIZE;
+        offsets[number] = (uint64_t)(header - base) + BUNDLE_HEADER_SIZE;
         sizes[number] = packet_size;
         header += record_size(packet_size);
         left -= record_size(packet_size);
     }
     set_stop(stop, left != 0 ? reason : BUNDLE_END, number, length - left);
     return number;
+}
+
+uint32_t bundle_decode(const void *base, size_t length, uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
+                       struct bundle_stop *stop)
+{
+    return decode_at(base, base, length, limit, strict, offsets, sizes, stop);
 }
 
 size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t count, int strict, uint64_t *offsets,
@@ -272,13 +279,9 @@ size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t coun
     {
         const size_t left = capacity - total;
         const uint32_t limit = left < BUNDLE_MAX_PACKETS ? (uint32_t)left : BUNDLE_MAX_PACKETS;
-        const uint64_t start = (uint64_t)(bundle - (const unsigned char *)base);
-        const uint32_t packets =
-            bundle_decode(bundle, (size_t)lengths[i], limit, strict, offsets + total, sizes + total, &stops[i]);
-        for (uint32_t j = 0; j < packets; j++)
-            offsets[total + j] += start;
-        total += packets;
-        bundle += lengths[i];
+        const size_t length = (size_t)lengths[i];
+        total += decode_at(base, bundle, length, limit, strict, offsets + total, sizes + total, &stops[i]);
+        bundle += length;
     }
     return total;
 }

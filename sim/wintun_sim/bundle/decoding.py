@@ -103,18 +103,20 @@ class Bundles:
         memory: Any,
         offsets: NDArray[np.int64],
         sizes: NDArray[np.int32],
-        stops: NDArray[np.void],
+        stops: NDArray[np.uint64],
     ) -> None:
+        import numpy as np
+
         self._memory = memory
         self.offsets = offsets
         """Where each packet of all bundles begins, in bytes from the start of the whole buffer; one row, read-only."""
         self.sizes = sizes
         """The size of each packet of all bundles, 0 to 61,424 bytes; one row as long as `offsets`, read-only."""
-        self.counts: NDArray[np.uint32] = stops["number"]
+        self.counts: NDArray[np.uint32] = stops.view(np.uint32)[:, 2]
         """How many of the packets belong to each bundle: one row as long as there are bundles."""
-        self.consumed: NDArray[np.uint64] = stops["offset"]
+        self.consumed: NDArray[np.uint64] = stops[:, 0]
         """The bytes of the records that were taken of each bundle."""
-        self.reasons: NDArray[np.uint32] = stops["reason"]
+        self.reasons: NDArray[np.uint32] = stops.view(np.uint32)[:, 3]
         """Why decoding of each bundle ended: the values of Reason."""
 
     def __len__(self) -> int:
@@ -169,10 +171,10 @@ def decode_many(
 
     memory = memory_of("decode_many", buffer)
     lengths = _checked_lengths(np.array(lengths), len(memory))
-    capacity = int(np.minimum(lengths // HEADER_SIZE, MAX_PACKETS).sum(dtype=np.int64))
+    capacity = min(len(memory) // HEADER_SIZE, MAX_PACKETS * len(lengths))
     offsets = np.empty(capacity, np.int64)
     sizes = np.empty(capacity, np.int32)
-    stops = np.empty(len(lengths), np.dtype([("offset", np.uint64), ("number", np.uint32), ("reason", np.uint32)]))
+    stops = np.empty((len(lengths), 2), np.uint64)  # each row a struct bundle_stop
     total = lib.bundle_decode_many(
         memory,
         ffi.from_buffer(_OFFSETS, lengths),
@@ -186,9 +188,8 @@ def decode_many(
     bundles = Bundles(memory, offsets[:total], sizes[:total], stops)
     for array in (bundles.offsets, bundles.sizes, bundles.counts, bundles.consumed, bundles.reasons):
         array.setflags(write=False)
-    damaged = bundles.reasons != Reason.END.value
-    if strict and damaged.any():
-        index = int(damaged.argmax())
+    if strict and (bundles.reasons != Reason.END.value).any():
+        index = int((bundles.reasons != Reason.END.value).argmax())
         stop = bundles.stop(index)
         raise BundleError(f"decode_many: bundle {index} (the first is 0) is not a clean one: {stop}", stop)
     return bundles

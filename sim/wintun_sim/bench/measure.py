@@ -1,7 +1,8 @@
 """Measuring two things side by side, and the table in which they are printed.
 
 Times are taken in rounds: each round runs every contender once, in turn, so that whatever else the machine does meets
-all of them. The medians over the rounds are compared.
+all of them. A timing is much shorter than the turns in which a system shares a processor between programs, so most are
+not interrupted, and the medians over the rounds, which are compared, are those of uninterrupted ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal
 
-ENOUGH_NS = 2_000_000  # a timing lasts at least this long, so that clock and call do not show
+ENOUGH_NS = 200_000  # a timing lasts at least this long, so that the clock does not show
 
 
 @dataclass(frozen=True, slots=True)

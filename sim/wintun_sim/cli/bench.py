@@ -14,7 +14,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the bundle codec, in C and in Python",
         description="Measure the bundle codec against memcpy, an unchecked walk and pure Python; print medians.",
     )
-    codec.add_argument("--rounds", type=_positive, default=31, metavar="N", help="measurements of each (default 31)")
+    codec.add_argument("--rounds", type=_positive, default=101, metavar="N", help="measurements of each (default 101)")
     codec.add_argument(
         "--megabytes",
         type=_positive,

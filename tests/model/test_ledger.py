@@ -197,7 +197,7 @@ def test_names_must_be_new_and_what_they_refer_to_must_have_been() -> None:
     for operation in (Load(name=""), Load(name="d"), Load(name="h")):
         with pytest.raises(ValueError, match="name"):
             ledger.admit(operation)
-    for operation in (
+    strangers: list[Operation] = [
         Initialize(name="x", driver="?"),
         Unload(name="x", driver="?"),
         Pause(name="x", adapter="?"),
@@ -208,9 +208,10 @@ def test_names_must_be_new_and_what_they_refer_to_must_have_been() -> None:
         Read(name="x", handle="?"),
         Close(name="x", handle="?"),
         Cancel(name="x", request="?"),
-    ):
+    ]
+    for stranger in strangers:
         with pytest.raises(ValueError, match=r"there is no .* '\?'"):
-            ledger.admit(operation)
+            ledger.admit(stranger)
     with pytest.raises(ValueError, match="loose"):
         Ledger("loose")
 

@@ -54,8 +54,11 @@ def test_every_cell_has_a_page_and_every_forbidden_one_a_reason() -> None:
             assert cell.why or cell.allows(Order.STRICT)
 
 
-BOTH, RAW, NEVER = (Order.STRICT, Order.RAW), (Order.RAW,), ()
-OVERLAPS = {
+Orders = tuple[Order, ...]
+BOTH: Orders = (Order.STRICT, Order.RAW)
+RAW: Orders = (Order.RAW,)
+NEVER: Orders = ()
+OVERLAPS: dict[str, dict[str, Orders]] = {
     # The pages of the handlers, pair by pair; a pair that is not here never overlaps.
     "SEND": {
         "SEND": BOTH,

@@ -246,9 +246,14 @@ def explore(
     setup: Sequence[Operation],
     actors: Sequence[Sequence[Operation]],
     *,
+    at_end: Callable[[ModelMachine], None] = lambda machine: None,
     state_limit: int = 1_000_000,
 ) -> Exploration:
-    """Run actors in every order after ``setup``; stop, incomplete, after ``state_limit`` states."""
+    """Run actors in every order after ``setup``; stop, incomplete, after ``state_limit`` states.
+
+    ``at_end`` is called with the machine at the end of each run that was not given up for a state seen before; the
+    events of the actors' operations are in ``machine.events``.
+    """
     found = Exploration({}, {}, 0, 0, True)
     seen: set[object] = set()
     prefixes: list[list[int]] = [[]]
@@ -260,7 +265,8 @@ def explore(
         machine = make()
         for operation in setup:
             machine.perform(operation)
-        _follow(Interleaving(machine, actors), History(places), prefixes.pop(), seen, prefixes, found)
+        if _follow(Interleaving(machine, actors), History(places), prefixes.pop(), seen, prefixes, found):
+            at_end(machine)
     found.states = len(seen)
     return found
 
@@ -272,8 +278,8 @@ def _follow(
     seen: set[object],
     prefixes: list[list[int]],
     found: Exploration,
-) -> None:
-    """Run a prefix and on to the end, or to a state seen before; leave the choices not made to ``prefixes``."""
+) -> bool:
+    """Run a prefix and on to the end, or give up at a state seen before; leave the choices not made to ``prefixes``."""
     found.runs += 1
     while able := run.able():
         choice = 0
@@ -284,7 +290,7 @@ def _follow(
             else:
                 state = (run.key(), history.key())
                 if state in seen:
-                    return
+                    return False
                 seen.add(state)
                 prefixes.extend([*run.choices, other] for other in range(1, len(able)))
         run.choose(able, choice)
@@ -293,3 +299,4 @@ def _follow(
     if outcome not in found.outcomes:
         found.outcomes[outcome] = run.choices
         found.events[outcome] = tuple(run.machine.events)
+    return True

@@ -160,10 +160,15 @@ class Stack(Pump):
 
     def cancel_send(self, cancel_id: int) -> Steps:
         """MiniportCancelSend: what is queued under that id goes back; of an NBL already half read, the rest."""
-        cancelled = [nbl for nbl in self.queue if nbl.cancel_id == cancel_id]
-        for nbl in cancelled:
+        cancelled = self.take_out(cancel_id)
+        yield "NBLs were taken out of the queue, if there were any"
+        yield from self.give_back(cancelled)
+
+    def take_out(self, cancel_id: int) -> list[SentNbl]:
+        """Take what bears ``cancel_id`` out of the queue; return what is to be given back."""
+        found = [nbl for nbl in self.queue if nbl.cancel_id == cancel_id]
+        for nbl in found:
             self.queue.remove(nbl)
             nbl.queued = False
             nbl.status = ndis.NDIS_STATUS_SEND_ABORTED
-        yield "NBLs were taken out of the queue"
-        yield from self.give_back([nbl for nbl in cancelled if nbl is not self.copying])
+        return [nbl for nbl in found if nbl is not self.copying]

@@ -7,8 +7,8 @@ import pytest
 
 from tests.check import false_drivers as false
 from wintun_sim.check import task as task_module
-from wintun_sim.check.main import plan
 from wintun_sim.check.finding import Finding
+from wintun_sim.check.main import plan
 from wintun_sim.check.shrink import shrink
 from wintun_sim.check.task import Result, Task, compare, drawn, perform
 from wintun_sim.check.visited import Visited

@@ -33,7 +33,8 @@ def test_the_text_of_a_trace_is_a_scenario_that_expects_what_happened() -> None:
     trace = record(find("lifecycle"), ModelMachine(), "model")
     scenario = parse(format_trace(trace))
     assert [step.operation for step in scenario.setup] == [step.operation for step in trace.steps]
-    assert all(step.expected_for("CURRENT") == taken.events for step, taken in zip(scenario.setup, trace.steps))
+    expected = [step.expected_for("CURRENT") for step in scenario.setup]
+    assert expected == [step.events for step in trace.steps]
 
 
 def test_actors_are_not_carried_out_as_if_they_were_one() -> None:

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
-from wintun_sim.operations import Event, Operation
+from wintun_sim.operations import Event, OidCompleted, Operation
 from wintun_sim.operations.outcome import Difference
 from wintun_sim.operations.text import format_event, format_operation
-from wintun_sim.scenario import Expectation, Scenario, Step
+from wintun_sim.scenario import Scenario, Step
 from wintun_sim.scenario.scenario import Order
 
 KINDS: Final = ("outcome", "order", "counters", "packets", "rule", "crash", "hang", "expectation")
 """What kinds of findings there are.
 
 ``outcome``: an entry of one of the five sequences differs, ``rule`` names the sequence. ``order``: two events came in
-an order that no run may show. ``counters``: at rest the host counts otherwise than the model, ``rule`` names the counter.
+an order that no run may show. ``counters``: at rest the host counts otherwise than the model; ``rule`` is the counter.
 ``packets``: a packet was lost, doubled or changed on the way. ``rule``: a rule was broken, by its name. ``crash``: the
 image ended its process, ``rule`` names the signal. ``hang``: it never came back. ``expectation``: a scenario expected
 something else.
 """
 
+STATISTICS: Final = (
+    "ifInDiscards",
+    "ifInErrors",
+    "ifHCInOctets",
+    "ifHCInUcastPkts",
+    "ifHCInMulticastPkts",
+    "ifHCInBroadcastPkts",
+    "ifHCOutOctets",
+    "ifHCOutUcastPkts",
+    "ifHCOutMulticastPkts",
+    "ifHCOutBroadcastPkts",
+    "ifOutErrors",
+    "ifOutDiscards",
+    "ifHCInUcastOctets",
+    "ifHCInMulticastOctets",
+    "ifHCInBroadcastOctets",
+    "ifHCOutUcastOctets",
+    "ifHCOutMulticastOctets",
+    "ifHCOutBroadcastOctets",
+)
+"""The counters of an NDIS_STATISTICS_INFO, 64 bits each, behind 8 bytes of header
+(learn.microsoft.com/windows-hardware/drivers/ddi/ntddndis/ns-ntddndis-_ndis_statistics_info)."""
+
+_STATISTICS_SIZE: Final = 8 + 8 * len(STATISTICS)
 _LONGEST: Final = 160
 
 
@@ -65,15 +90,22 @@ def say_event(event: Event | str | None) -> str:
 
 def say_difference(difference: Difference) -> str:
     """Write where two outcomes differ, the model's being the left one."""
+    left, right = difference.left, difference.right
+    if isinstance(left, OidCompleted) and isinstance(right, OidCompleted):
+        wrong = _wrong_statistics(left.data, right.data)
+        if wrong:
+            return "; ".join(wrong)
     return f"the model gives '{say_event(difference.left)}', the driver '{say_event(difference.right)}'"
 
 
-def expecting(scenario: Scenario, events: dict[str, tuple[Event, ...]]) -> Scenario:
-    """Return the scenario with these events as what its operations are expected to cause."""
-    steps = tuple(
-        Step(step.operation, tuple(Expectation(event) for event in events[step.operation.name]) or (Expectation(None),))
-        if step.operation.name in events
-        else step
-        for step in scenario.setup
-    )
-    return Scenario(scenario.title, scenario.order, scenario.ndis, steps, scenario.actors)
+def _wrong_statistics(ours: bytes, theirs: bytes) -> list[str]:
+    """Say which counters of two NDIS_STATISTICS_INFO differ; nothing if these are none."""
+    if len(ours) != len(theirs) or len(ours) != _STATISTICS_SIZE or ours[:8] != theirs[:8]:
+        return []
+    return [
+        f"{name} is {left} in the model, {right} in the driver"
+        for name, (left,), (right,) in zip(
+            STATISTICS, struct.iter_unpack("=Q", ours[8:]), struct.iter_unpack("=Q", theirs[8:]), strict=True
+        )
+        if left != right
+    ]

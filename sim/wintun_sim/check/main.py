@@ -15,7 +15,7 @@ from wintun_sim.check.report import Found, Report
 from wintun_sim.check.shrink import shrink
 from wintun_sim.check.task import WALK_LENGTH, Comparison, Result, Task, compare, drawn, perform
 from wintun_sim.check.visited import Visited
-from wintun_sim.check.worker import Worker, WorkerDied
+from wintun_sim.check.worker import TIMEOUT, Worker, WorkerDied
 from wintun_sim.operations import Operation
 from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
 
@@ -38,6 +38,7 @@ class Crew:
         self._threads = ThreadPoolExecutor(jobs)
         self._own = threading.local()
         self._workers: list[Worker] = []
+        self._closing = False
 
     def submit(self, task: Task, image: Path | None) -> Future[Result]:
         """Do one task some time."""
@@ -54,14 +55,19 @@ class Crew:
         try:
             return self._worker().call(perform, task, image)
         except WorkerDied as death:
+            if self._closing:
+                raise
             return _post_mortem(task, death)
 
     def close(self) -> None:
-        """Give everything back; what was not begun is not done."""
+        """Give everything back; what is under way is broken off."""
+        self._closing = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
-            worker.close()
+            worker.abandon()
         self._threads.shutdown()
+        for worker in self._workers:
+            worker.close()
 
 
 @contextmanager
@@ -114,10 +120,12 @@ def check(
     captures: Mapping[str, Sequence[bytes]],
     jobs: int | None = None,
     watcher: Watcher | None = None,
+    most_failing: int = MOST_FAILING,
 ) -> Report:
     """Judge an image (default: the project's own driver) and report.
 
     The same arguments give the same report, whatever ``jobs`` (worker processes; default: one for each processor).
+    After ``most_failing`` tasks that failed, no more is looked for.
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
     tasks = plan(seed, steps, captures)
@@ -132,7 +140,7 @@ def check(
                 watcher(report.steps, steps)
             if result.finding is not None:
                 failing.append(result.finding)
-                if len(failing) == MOST_FAILING:
+                if len(failing) == most_failing:
                     report.stopped = True
                     break
     for finding in _distinct(failing):
@@ -154,7 +162,7 @@ def explain(finding: Finding, image: Path | None) -> Found:
     """Shrink a finding, and run what is left once more to show what both machines did."""
     worker = Worker()
     try:
-        if finding.kind not in ("hang", "packets"):
+        if finding.kind != "packets" and finding.rule != TIMEOUT:
             shrunk = shrink(finding.operations, lambda operations: _still(finding, operations, image, worker))
             shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker)
             return Found(shown or finding, comparison.model, comparison.driver, shrunk.complete)

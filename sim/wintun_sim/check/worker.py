@@ -29,6 +29,9 @@ Result = TypeVar("Result")
 PATIENCE: Final = 60.0
 """Seconds that a worker may go without one step; a step takes milliseconds."""
 
+TIMEOUT: Final = "timeout"
+"""The reason of a worker's end when patience ran out."""
+
 _START: Final = (
     "import pickle, sys; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1]));"
     "from wintun_sim.check.worker import serve; serve(*map(int, sys.argv[2:]))"
@@ -78,7 +81,7 @@ progress: Progress | _Nowhere = _Nowhere()
 class WorkerDied(Exception):
     """A worker did not come back. ``steps`` are those that it had begun in this call; the last one was deadly.
 
-    ``kind`` is "crash" or "hang", ``reason`` the signal's name or what else is known.
+    ``kind`` is "crash", and ``reason`` the signal's name or the exit status; or "hang", and it is ``TIMEOUT``.
     """
 
     def __init__(self, kind: str, reason: str, steps: int) -> None:
@@ -93,6 +96,7 @@ class Worker:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
+        self._abandoned = False
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._progress: Progress | None = None
@@ -122,7 +126,7 @@ class Worker:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > self.patience:
                 self.close()
-                raise WorkerDied("hang", f"no step ended within {self.patience:.0f} s", now[0])
+                raise WorkerDied("hang", TIMEOUT, now[0])
 
     def _start(self) -> tuple[Connection, Progress]:
         if self._connection is not None and self._progress is not None:
@@ -140,6 +144,8 @@ class Worker:
             )
             self._progress = Progress(shared.fileno())
             self._connection = Connection(ours.detach())
+        if self._abandoned:
+            self._process.kill()
         self._await_first_word()
         return self._connection, self._progress
 
@@ -164,8 +170,15 @@ class Worker:
                 return signal.Signals(-code).name
         return f"exit status {code}"
 
+    def abandon(self) -> None:
+        """End the process from another thread than the one that calls; that call ends with ``WorkerDied``."""
+        self._abandoned = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process, whatever it is doing. Only for the thread that calls."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,0 +1,196 @@
+"""What the driver does when Windows has nothing left to give, and on each version of NDIS.
+
+Memory, mappings and registrations hardly ever fail on a developer's machine, and then fail on a user's at the worst
+time. Here each fails once, and what must follow is what the adapter's description says, not what was seen.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from wintun_sim import ndis
+from wintun_sim.errors import UnavailableError
+from wintun_sim.kernel.machine import DriverMachine, Fault
+from wintun_sim.operations import (
+    Cleanup,
+    Close,
+    Create,
+    Event,
+    Halt,
+    Initialize,
+    IrpCompleted,
+    LinkChanged,
+    Load,
+    Oid,
+    OidCompleted,
+    OidKind,
+    Operation,
+    PacketReceived,
+    Pause,
+    Read,
+    Restart,
+    Returned,
+    Unload,
+    Write,
+)
+
+PACKETS = [bytes([0x45, number]) + bytes(26) for number in range(3)]
+RECORD = 48  # bytes: a header of 16, a packet of 28, padding
+STATISTICS_SIZE = 152
+IN_ERRORS, IN_PACKETS = 1, 3  # which of the 64-bit counters of NDIS_STATISTICS_INFO
+
+
+def machine_of(version: tuple[int, int]) -> Iterator[DriverMachine]:
+    try:
+        machine = DriverMachine(ndis=version)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+def machine() -> Iterator[DriverMachine]:
+    """The driver, loaded."""
+    for made in machine_of((6, 80)):
+        assert status(made.perform(Load(name="driver"))) == ndis.STATUS_SUCCESS
+        yield made
+
+
+def play(machine: DriverMachine, *operations: Operation) -> list[Event]:
+    return [event for operation in operations for event in machine.perform(operation)]
+
+
+def status(events: Sequence[Event]) -> int:
+    """Return the status of the one handler that returned."""
+    (returned,) = [event for event in events if isinstance(event, Returned)]
+    return returned.status
+
+
+def initialize(machine: DriverMachine, name: str = "adapter") -> Sequence[Event]:
+    return machine.perform(Initialize(name=name, driver="driver"))
+
+
+def running(machine: DriverMachine) -> None:
+    """Initialize, restart, and open a handle."""
+    initialize(machine)
+    play(machine, Restart(name="restart", adapter="adapter"), Create(name="handle", adapter="adapter"))
+
+
+def counter(machine: DriverMachine, position: int) -> int:
+    (answer,) = machine.perform(
+        Oid(
+            name=f"statistics {position}",
+            adapter="adapter",
+            kind=OidKind.QUERY,
+            oid=ndis.OID_GEN_STATISTICS,
+            length=STATISTICS_SIZE,
+        )
+    )
+    assert isinstance(answer, OidCompleted)
+    value: int = struct.unpack_from("<18Q", answer.data, 8)[position]
+    return value
+
+
+def records() -> bytes:
+    """Three records, coded here from the description of the format."""
+    return b"".join(struct.pack("<I12x", len(packet)) + packet + bytes(4) for packet in PACKETS)
+
+
+# Coming up
+
+
+@pytest.mark.parametrize("version", [(6, 20), (6, 30), (6, 40), (6, 80), (6, 89)])
+def test_the_driver_registers_with_every_ndis_that_it_knows_and_any_later_one(version: tuple[int, int]) -> None:
+    """From Windows 7 on. The host breaks a rule where a header's revision does not fit the version registered for."""
+    for machine in machine_of(version):
+        assert play(machine, Load(name="driver")) == [Returned("driver", ndis.STATUS_SUCCESS)]
+        assert initialize(machine) == [LinkChanged("adapter", False), Returned("adapter", ndis.STATUS_SUCCESS)]
+        play(machine, Halt(name="halt", adapter="adapter"))
+        assert play(machine, Unload(name="unload", driver="driver")) == [Returned("unload", ndis.STATUS_SUCCESS)]
+
+
+@pytest.mark.parametrize("version", [(6, 0), (6, 1)])
+def test_an_older_ndis_is_told_so_and_nothing_remains(version: tuple[int, int]) -> None:
+    for machine in machine_of(version):
+        (event,) = machine.perform(Load(name="driver"))
+        assert event == Returned("driver", ndis.NDIS_STATUS_UNSUPPORTED_REVISION)
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        (Fault.POOL, 0),
+        (Fault.ATTRIBUTES, 0),
+        (Fault.ATTRIBUTES, 1),
+        (Fault.NBL_POOL, 0),
+        (Fault.DEVICE, 0),
+    ],
+)
+def test_an_initialize_that_lacks_something_fails_and_leaves_nothing(
+    machine: DriverMachine, fault: Fault, place: int
+) -> None:
+    """Whatever is missing, what was there already goes back: the driver can try again, and unload without a leak."""
+    machine.inject(fault, after=place)
+    events = initialize(machine, "unlucky")
+    assert status(events) == ndis.NDIS_STATUS_FAILURE
+    assert [event for event in events if not isinstance(event, Returned | LinkChanged)] == []
+
+    machine.inject(fault, count=0)
+    assert status(initialize(machine)) == ndis.STATUS_SUCCESS
+    play(machine, Halt(name="halt", adapter="adapter"))
+    assert play(machine, Unload(name="unload", driver="driver")) == [Returned("unload", ndis.STATUS_SUCCESS)]
+    assert machine.check() == []
+
+
+def test_a_driver_that_cannot_register_is_not_loaded() -> None:
+    for machine in machine_of((6, 80)):
+        machine.inject(Fault.REGISTER)
+        (event,) = machine.perform(Load(name="driver"))
+        assert isinstance(event, Returned)
+        assert event.status != ndis.STATUS_SUCCESS
+
+
+# Under way
+
+
+@pytest.mark.parametrize("fault", [Fault.MDL, Fault.NBL])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_packet_that_cannot_be_described_to_the_stack_is_skipped_and_counted(
+    machine: DriverMachine, fault: Fault, place: int
+) -> None:
+    """The client is not told, as with any packet that a network loses; the others of its write arrive."""
+    running(machine)
+    machine.inject(fault, after=place)
+    events = play(machine, Write(name="write", handle="handle", data=records()))
+    arrived = [packet for position, packet in enumerate(PACKETS) if position != place]
+    assert events == [
+        *(PacketReceived("write", packet) for packet in arrived),
+        IrpCompleted("write", "handle", ndis.STATUS_SUCCESS, 3 * RECORD),
+    ]
+    assert [event.data for event in events if isinstance(event, PacketReceived)] == arrived
+    assert (counter(machine, IN_PACKETS), counter(machine, IN_ERRORS)) == (2, 1)
+
+
+def test_a_buffer_that_cannot_be_mapped_fails_its_request_and_no_other(machine: DriverMachine) -> None:
+    running(machine)
+    machine.inject(Fault.MAPPING, count=2)
+    events = play(
+        machine,
+        Read(name="read", handle="handle"),
+        Write(name="write", handle="handle", data=records()),
+        Write(name="again", handle="handle", data=records()),
+    )
+    short_of_memory = ndis.STATUS_INSUFFICIENT_RESOURCES
+    assert [event for event in events if isinstance(event, IrpCompleted)] == [
+        IrpCompleted("read", "handle", short_of_memory, 0),
+        IrpCompleted("write", "handle", short_of_memory, 0),
+        IrpCompleted("again", "handle", ndis.STATUS_SUCCESS, 3 * RECORD),
+    ]
+    assert (counter(machine, IN_PACKETS), counter(machine, IN_ERRORS)) == (3, 0)
+    pause = Pause(name="pause", adapter="adapter")
+    assert play(machine, pause) == [Returned("pause", ndis.STATUS_SUCCESS)], "the failed write is not counted any more"
+    play(machine, Cleanup(name="cleanup", handle="handle"), Close(name="close", handle="handle"))
+    play(machine, Halt(name="halt", adapter="adapter"), Unload(name="unload", driver="driver"))
+    assert machine.check() == []

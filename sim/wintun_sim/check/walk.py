@@ -15,6 +15,7 @@ from typing import Final
 
 from wintun_sim.check.ingredients import ODD_READ_LENGTHS, READ_LENGTHS, Pantry
 from wintun_sim.lifecycle import HandlePhase, Ledger, State
+from wintun_sim.lifecycle.ledger import DriverPhase
 from wintun_sim.ndis import OID_GEN_STATISTICS, OID_PNP_SET_POWER
 from wintun_sim.operations import (
     Account,
@@ -81,6 +82,7 @@ MOOD_WEIGHTS: Final[Mapping[str, int]] = {
 }
 
 _MAX_DRIVERS: Final = 2
+_MAX_IMAGES: Final = 12
 _MAX_ADAPTERS: Final = 3
 _MAX_HANDLES: Final = 6
 _MAX_READS: Final = 24
@@ -158,17 +160,18 @@ class Walk:
 
     def _recover(self) -> Operation:
         """Go on where a mood finds nothing to do: with an adapter, which may need a driver."""
-        for verb in ("restart", "create", "initialize", "load"):
+        for verb in ("restart", "create", "initialize", "load", "cleanup", "close"):
             operation = self._sensible(verb)
             if operation is not None:
                 return operation
-        return Load(name=self.namer.name("load"))
+        raise AssertionError("nothing can be done: no driver, no room for one, and no handle that keeps an old one")
 
     def _draw(self, verb: str, careless: bool = False) -> Operation | None:
         """Draw the arguments of an operation, without its name; None where there is nothing to do it to."""
         match verb:
             case "load":
-                return Load() if len(self._drivers()) < _MAX_DRIVERS else None
+                room = len(self._drivers()) < _MAX_DRIVERS and self._images() < _MAX_IMAGES
+                return Load() if room else None
             case "unload":
                 drivers = self._drivers()
                 return Unload(driver=self.random.choice(drivers)) if drivers else None
@@ -253,7 +256,12 @@ class Walk:
     # What there is
 
     def _drivers(self) -> list[str]:
-        return [name for name, driver in self.ledger.drivers.items() if driver.phase.value == "loaded"]
+        return [name for name, driver in self.ledger.drivers.items() if driver.phase is DriverPhase.LOADED]
+
+    def _images(self) -> int:
+        """Count the images in memory: an unloaded driver's stays while one of its handles is open."""
+        gone = (DriverPhase.UNLOADED, DriverPhase.NEVER)
+        return sum(driver.phase not in gone for driver in self.ledger.drivers.values())
 
     def _adapters(self, careless: bool) -> list[str]:
         """Name the adapters that exist, the youngest most often; all that ever were when ``careless``."""

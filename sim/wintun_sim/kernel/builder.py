@@ -1,11 +1,14 @@
-"""Builds a driver image from the sources of an NDIS 6 miniport: `python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] --plain`.
+"""Builds a driver image from the C sources of an NDIS 6 miniport.
 
-An image is a shared object that needs no library and has no undefined symbol. The sources are compiled on this package's own
-headers (`include/`, beside this file); for every name that they leave undefined, a thunk of one jump through a slot is generated, and a
-table that lists names and slots. The host kernel's loader fills the slots, so that `memcpy`, `NdisMIndicateStatusEx` and a
-sanitizer's call-outs are all bound in one way, and says by name what it does not have.
+    python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] --plain
 
-This file imports nothing but the standard library, because the project's own build runs it before the package is installed.
+An image is a shared object that needs no library and has no undefined symbol. The sources are compiled on this
+package's own headers (`include/`, beside this file); for every name that they leave undefined, a thunk of one jump
+through a slot is generated, and a table that lists names and slots. The host kernel's loader fills the slots, so that
+`memcpy`, `NdisMIndicateStatusEx` and a sanitizer's call-outs are all bound in one way, and says by name what it does
+not have.
+
+This file imports nothing but the standard library: the project's own build runs it before the package is installed.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ MAGIC = 0x31474D4957544E57
 VERSION = 1
 INSTRUMENTED = 1
 
-# What every source is compiled with. Microsoft's compiler does not exploit aliasing, signed overflow or null checks, so drivers may rely on
-# that; wchar_t has 16 bits there; and a kernel has no stack protector of ours.
+# What every source is compiled with. Microsoft's compiler does not exploit aliasing, signed overflow or null checks, so
+# drivers may rely on that; wchar_t has 16 bits there; and a kernel has no stack protector of ours.
 COMPILE_FLAGS = (
     "-std=gnu11",
     "-fshort-wchar",
@@ -63,7 +66,7 @@ MISSING = re.compile(
 
 
 class BuildError(Exception):
-    """An image could not be built. The message is one line for people; what the compiler said has gone to standard error."""
+    """An image could not be built. The message is one line; what the compiler said went to standard error."""
 
 
 class BadInputError(BuildError):
@@ -79,7 +82,7 @@ class Compiler:
 
 
 def find_compiler(command: str | None = None) -> Compiler:
-    """Return the compiler `command`, else $CC, else the first of cc, gcc and clang; raise BadInputError when there is none."""
+    """Return the compiler `command`, else $CC, else cc, gcc or clang; BadInputError when there is none."""
     wanted = command or os.environ.get("CC")
     candidates = [wanted] if wanted else ["cc", "gcc", "clang"]
     for candidate in candidates:

@@ -19,6 +19,10 @@
 #include "host.h"
 #include "scheduler.h"
 
+#if defined(WITH_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 enum
 {
     SIGNAL_STACK_SIZE = 64 << 10,
@@ -197,8 +201,19 @@ static const char *signal_words(int number)
     }
 }
 
+/* The signal handler's frames were left for good; the address sanitizer must not hold them against the next one. */
+static void clean_signal_stack(void)
+{
+#if defined(WITH_ASAN)
+    stack_t stack;
+    if (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0)
+        ASAN_UNPOISON_MEMORY_REGION(stack.ss_sp, stack.ss_size);
+#endif
+}
+
 void crash_report(void)
 {
+    clean_signal_stack();
     if (noted.signal == 0)
         return; /* crash_now has said it */
     char where[128] = "";

@@ -395,7 +395,10 @@ const char *image_place(const struct image *image, uintptr_t address, char *text
     if (symbol == NULL)
         snprintf(text, size, "the image +0x%llx", (unsigned long long)relative);
     else
-        snprintf(text, size, "%s+0x%llx (image +0x%llx)", name, (unsigned long long)(relative - symbol->st_value),
-                 (unsigned long long)relative);
+    {
+        int letters = (int)strcspn(name, "."); /* .constprop.0 and its kin are the compiler's */
+        snprintf(text, size, "%.*s+0x%llx (image +0x%llx)", letters, name,
+                 (unsigned long long)(relative - symbol->st_value), (unsigned long long)relative);
+    }
     return text;
 }

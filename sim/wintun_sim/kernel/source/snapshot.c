@@ -90,7 +90,19 @@ struct snapshot *snapshot_take(void)
     return snapshot;
 }
 
-/* What was begun after the snapshot must look as if it never was: the bits beyond its last block. */
+static void clean_stacks(const struct scheduler *scheduler)
+{
+    for (size_t i = 0; i < scheduler->used; i++)
+        scheduler_clean_stack(&scheduler->actors[i]);
+}
+
+/* What was begun after the snapshot must look as if it never was. */
+static void forget_later_actors(const struct scheduler *now, const struct scheduler *then)
+{
+    if (now->used > then->used)
+        memset(&now->actors[then->used], 0, (size_t)(now->used - then->used) * sizeof(struct actor));
+}
+
 static void forget_later_blocks(const struct arena *now, const struct arena *then)
 {
     size_t first = ((size_t)(then->end - then->start) / 16 + 63) / 64;
@@ -103,8 +115,8 @@ void snapshot_restore(const struct snapshot *snapshot)
 {
     const struct host *then = (const struct host *)(const void *)snapshot->bytes;
     forget_later_blocks(&current_host->arena, &then->arena);
-    for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
-        scheduler_clean_stack(actor);
+    clean_stacks(&current_host->scheduler);
+    forget_later_actors(&current_host->scheduler, &then->scheduler);
     struct oracle *oracle = current_host->oracle; /* whoever explores may have put another one there */
     const uint8_t *bytes = snapshot->bytes;
     for (size_t i = 0; i < snapshot->piece_count; i++)

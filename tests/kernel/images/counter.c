@@ -1,0 +1,26 @@
+/* A driver with a global, and a way to crash. */
+#include <wdm.h>
+
+static int Count = 100;
+
+__declspec(dllexport) int CountUp(void)
+{
+    return ++Count;
+}
+
+static __declspec(noinline) int TouchNothing(volatile int *Nothing)
+{
+    return Nothing[2] + Count;
+}
+
+__declspec(dllexport) int Crash(void)
+{
+    return TouchNothing(NULL) + 1;
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    (void)DriverObject;
+    (void)RegistryPath;
+    return KeGetCurrentIrql() == PASSIVE_LEVEL ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
+}

@@ -17,7 +17,7 @@ from wintun_sim.model.limits import (
     SMALLEST_WRITE,
 )
 from wintun_sim.model.pump import Pump
-from wintun_sim.model.requests import FileObject, ReadRequest, WriteRequest
+from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
 from wintun_sim.operations import PacketReceived
 
 
@@ -61,6 +61,14 @@ class Client(Pump):
         if self.handles == 1:
             self.link_changes += 1
 
+    def close_handle(self) -> list[SentNbl]:
+        """Count a handle less; with the last one goes what was meant for it. Return what is to be given back."""
+        self.handles -= 1
+        if self.handles:
+            return []
+        self.link_changes += 1
+        return self.flush(ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
+
     def cleanup(self, operation: str, file: FileObject) -> Steps:
         """IRP_MJ_CLEANUP: the handle's reads are cancelled, oldest first, and no more of them may wait."""
         if not self.admit_request():
@@ -82,13 +90,10 @@ class Client(Pump):
             self.reject(operation, file)
             return
         yield "the close is inside"
-        self.handles -= 1
-        if self.handles == 0:
-            self.link_changes += 1
-            flushed = self.flush(ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
-            yield "the last handle is gone: from here on nothing enters the queue"
-            yield from self.give_back(flushed)
-        yield "the handle counts no more"
+        flushed = self.close_handle()
+        yield "the handle counts no more; if it was the last, from here on nothing enters the queue"
+        yield from self.give_back(flushed)
+        yield "nothing that was meant for the last client is left"
         yield from self.indicate_link()
         yield "the link is as indicated, or somebody is indicating it"
         self.complete(operation, file, ndis.STATUS_SUCCESS)
@@ -99,7 +104,7 @@ class Client(Pump):
             self.reject(request.operation, request.file)
             return
         yield "the read is inside"
-        status = check_length(request.length, SMALLEST_READ)
+        status = self.check_read(request)
         if status:
             self.complete(request.operation, request.file, status)
             return
@@ -113,6 +118,10 @@ class Client(Pump):
             yield from self.serve()
         yield "the call lets go of the rundown; the read holds it for itself while it waits"
         self.rundown -= 1
+
+    def check_read(self, request: ReadRequest) -> int:
+        """Return why a read's buffer cannot be used, or STATUS_SUCCESS: now, not when the first packet arrives."""
+        return check_length(request.length, SMALLEST_READ)
 
     def cancel(self, request: ReadRequest) -> Steps:
         """IoCancelIrp: a read that waits is taken out of the queue; one in hand completes as if nothing had been."""

@@ -134,12 +134,14 @@ class ModelMachine:
         return events
 
     def counters(self, adapter: str) -> Counters:
-        """Count what ``adapter`` owns now, by its own state. Raises ValueError for an unknown adapter."""
-        try:
-            device = self.adapters[adapter]
-        except KeyError:
-            raise ValueError(f"counters: there is no adapter {adapter!r}") from None
-        if not device.published:
+        """Count what ``adapter`` owns now, by its own state: nothing after its halt.
+
+        Raises ValueError for an unknown adapter.
+        """
+        if adapter not in self.ledger.adapters:
+            raise ValueError(f"counters: there is no adapter {adapter!r}; an initialize of that name must come first")
+        device = self.adapters.get(adapter)
+        if device is None or not device.published:
             return Counters(0, 0, 0)
         return Counters(device.active, len(device.reads), device.handles)
 

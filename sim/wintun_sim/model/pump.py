@@ -29,8 +29,8 @@ class Pump(Core):
             if stripped is not None:
                 yield from self.end_nbl(stripped)
                 continue
-            if read is None and self.queue and self.reads:
-                read = self.reads.popleft()
+            if read is None:
+                read = self.take_read()
             if read is None:
                 self.serving = False
                 return
@@ -39,6 +39,10 @@ class Pump(Core):
                 continue
             yield from self.end_read(read)
             read = None
+
+    def take_read(self) -> ReadRequest | None:
+        """Take the oldest read, if there is a packet for it, so that a read always ends with at least one."""
+        return self.reads.popleft() if self.queue and self.reads else None
 
     def strip_overlong(self) -> SentNbl | None:
         """Drop over-long NET_BUFFERs at the head of the queue, until an NBL ends by that; return it.
@@ -82,6 +86,14 @@ class Pump(Core):
         self.copying = nbl
         yield "a packet is in hand and copied without a lock; its NBL cannot be completed by anyone else"
         self.copying = None
+        self.copied(read, nbl, position)
+        if not nbl.queued:
+            yield from self.end_nbl(nbl)
+        else:
+            yield "the packet is copied; the rest of its NBL heads the queue"
+
+    def copied(self, read: ReadRequest, nbl: SentNbl, position: int) -> None:
+        """Account for a packet that was copied, or could not be and is dropped: the read goes on without it."""
         packet = nbl.packets[position]
         if packet and position in nbl.unmapped:
             self.errors_out += 1
@@ -90,10 +102,6 @@ class Pump(Core):
             read.add(packet)
             self.octets_out += len(packet)
             self.packets_out += 1
-        if not nbl.queued:
-            yield from self.end_nbl(nbl)
-        else:
-            yield "the packet is copied; the rest of its NBL heads the queue"
 
     def end_nbl(self, nbl: SentNbl) -> Steps:
         """Complete an NBL of which nothing is left."""

@@ -123,7 +123,7 @@ class Stack(Pump):
         self.active += admitted
         for nbl in nbls:
             refusal = refusal or self.refuse_send()
-            if not refusal and nbl.packets and len(self.queue) >= QUEUE_LIMIT and not self.serving:
+            if not refusal and nbl.packets and self.should_make_room():
                 yield "the queue is full; waiting reads are served before anything is dropped"
                 yield from self.serve()
                 yield "they are served; the adapter is asked again"
@@ -142,9 +142,17 @@ class Stack(Pump):
             yield "what could be served is served; the send is still counted as active"
             yield from self.leave(1)
 
+    def should_make_room(self) -> bool:
+        """Tell whether reads are to be served before another NBL is queued; not if somebody is at it."""
+        return self.is_full() and not self.serving
+
+    def is_full(self) -> bool:
+        """Tell whether one more NBL would be too many. One whose last NET_BUFFER is being copied does not count."""
+        return len(self.queue) >= QUEUE_LIMIT
+
     def enqueue(self, nbl: SentNbl) -> list[SentNbl]:
         """Put an NBL at the queue's end, at the oldest one's expense if it is full; return what is to be given back."""
-        dropped = self.drop_oldest() if len(self.queue) >= QUEUE_LIMIT else []
+        dropped = self.drop_oldest() if self.is_full() else []
         nbl.queued = True
         self.queue.append(nbl)
         self.active += 1

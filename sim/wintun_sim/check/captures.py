@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final
 
 from wintun_sim import bundle as codec
 from wintun_sim.check.walk import Namer
@@ -42,8 +41,6 @@ from wintun_sim.operations import (
 from wintun_sim.operations.operation import DEFAULT_ADAPTER
 from wintun_sim.scenario.scenario import Order
 
-_LARGEST: Final = 61_424
-
 
 class Playback:
     """Gives the operations that play ``packets``, one by one; ``ledger`` is kept up to date by whoever does them."""
@@ -52,7 +49,7 @@ class Playback:
         self.random = random
         self.ledger = ledger
         self.order = order
-        self.packets = [packet for packet in packets if len(packet) <= _LARGEST]
+        self.packets = [packet for packet in packets if len(packet) <= codec.MAX_PACKET_SIZE]
         self.namer = Namer()
         self._operations = self._play()
 

@@ -59,6 +59,8 @@ class Finding:
     operations: tuple[Operation, ...]
     order: Order
     ndis: tuple[int, int]
+    source: str = ""
+    """The scenario that ships with the package and shows this by itself, where there is one."""
 
     def signature(self) -> tuple[str, str]:
         """What two findings of the same defect have in common, as far as one can tell."""
@@ -96,6 +98,11 @@ def say_difference(difference: Difference) -> str:
         if wrong:
             return "; ".join(wrong)
     return f"the model gives '{say_event(difference.left)}', the driver '{say_event(difference.right)}'"
+
+
+def say_unexpected(difference: Difference) -> str:
+    """Write where an outcome, the right one, differs from what was expected."""
+    return f"expected '{say_event(difference.left)}', but got '{say_event(difference.right)}'"
 
 
 def _wrong_statistics(ours: bytes, theirs: bytes) -> list[str]:

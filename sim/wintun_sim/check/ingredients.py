@@ -16,8 +16,8 @@ from wintun_sim import ndis
 from wintun_sim.operations import Nbl, Oid, OidKind
 from wintun_sim.operations.data import MAX_FILLER, ipv4, ipv6
 
-LARGEST: Final = 61_424
-"""Bytes of the largest packet (the largest record is 61,440 with its header of 16)."""
+LARGEST: Final = codec.MAX_PACKET_SIZE
+"""Bytes of the largest packet: 61,424 (the largest record is 61,440 with its header of 16)."""
 
 SMALL: Final = (20, 21, 31, 32, 33, 40, 48, 60, 84, 96, 127, 128)
 COMMON: Final = (20, 40, 52, 84, 576, 1280, 1420, 1500)

@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import Final
 
 from wintun_sim.check.finding import Finding, say_difference, say_operation
+from wintun_sim.check.machines import inspect
 from wintun_sim.check.visited import Visited
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import (
@@ -43,19 +44,19 @@ class Judge:
         self.operations: list[Operation] = []
         self.events: list[tuple[Sequence[Event], Sequence[Event]]] = []
         """What each operation caused, on the model and on the driver."""
-        self._places = Places()
+        self.places = Places()
         self._packets: dict[tuple[str, int], int] = {}
 
     def step(self, operation: Operation) -> Finding | None:
         """Carry out one operation on both machines; return the first thing that is wrong, if any."""
         self.operations.append(operation)
-        self._places.add(operation)
+        self.places.add(operation)
         if isinstance(operation, Send):
             self._packets.update(
                 {(operation.name, index): len(nbl.packets) for index, nbl in enumerate(operation.nbls)}
             )
         ours = self.model.perform(operation)
-        self.visited.note(operation, ours, self.ledger, self._places)
+        self.visited.note(operation, ours, self.ledger, self.places)
         self._keep_ledger(operation, ours)
         self.events.append((ours, ()))
         theirs = self.driver.perform(operation)
@@ -74,7 +75,7 @@ class Judge:
                 if isinstance(event, RuleBroken):
                     kind = _DEADLY.get(event.rule, "rule")
                     return self.finding(kind, event.rule, f"{say_operation(operation)}: {event.message}")
-            places = self._places
+            places = self.places
             for difference in differences(outcome_of(ours, places), outcome_of(theirs, places)):
                 message = f"{say_operation(operation)}: {say_difference(difference)}"
                 return self.finding("outcome", difference.sequence, message)
@@ -84,7 +85,7 @@ class Judge:
         return self._count(operation)
 
     def _count(self, operation: Operation) -> Finding | None:
-        adapter = self._places.adapters.get(operation.name, "")
+        adapter = self.places.adapters.get(operation.name, "")
         if adapter not in self.ledger.adapters or not self.ledger.adapters[adapter].exists:
             return None
         ours, theirs = self.model.counters(adapter), self.driver.counters(adapter)
@@ -99,6 +100,13 @@ class Judge:
             f"{say_operation(operation)}: {name} of {adapter} is {getattr(ours, name)} in the model,"
             f" {getattr(theirs, name)} in the host",
         )
+
+    def inspect(self) -> Finding | None:
+        """Look at all memory of the driver's host, where it has any; return what is wrong, if anything."""
+        for event in inspect(self.driver):
+            if isinstance(event, RuleBroken):
+                return self.finding("rule", event.rule, f"at the end: {event.message}")
+        return None
 
     def finding(self, kind: str, rule: str, message: str) -> Finding:
         """Make a finding of what has been done so far."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from wintun_sim.errors import UnavailableError
-from wintun_sim.operations import Machine
+from wintun_sim.operations import Event, Machine
 from wintun_sim.scenario.scenario import Order
 
 
@@ -29,3 +30,9 @@ def open_driver(image: Path | None, order: Order, ndis: tuple[int, int]) -> Mach
             " installed; the model does without"
         ) from error
     return DriverMachine(image, order=order, ndis=ndis)
+
+
+def inspect(machine: Machine) -> Sequence[Event]:
+    """Let a machine that has memory of its own look for what was written where it must not be."""
+    check = getattr(machine, "check", None)
+    return check() if check is not None else ()

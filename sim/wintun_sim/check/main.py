@@ -1,4 +1,4 @@
-"""The main job: judges a driver on captured traffic and on random walks, and says what it found."""
+"""The main job: judges a driver on scenarios, captured traffic and random walks, and says what it found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from wintun_sim.check.finding import Finding
@@ -19,13 +20,15 @@ from wintun_sim.check.worker import TIMEOUT, Worker, WorkerDied
 from wintun_sim.operations import Operation
 from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
 
-DEFAULT_STEPS: Final = 40_000
+DEFAULT_STEPS: Final = 100_000
 """Operations that a check carries out, playbacks of captures included; about 20 seconds on two cores."""
 
 MOST_FAILING: Final = 6
 """Failing tasks after which a check stops looking for more."""
 
 ORDERS: Final[tuple[Order, ...]] = ("strict", "raw")
+
+NO_SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({})
 
 Watcher = Callable[[int, int], None]
 """Told how many operations are done, and how many there are, from time to time."""
@@ -85,24 +88,29 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def plan(seed: int, steps: int, captures: Mapping[str, Sequence[bytes]]) -> list[Task]:
-    """Cut a check into tasks: each capture once in each order, then walks for what is left of the steps.
+def plan(
+    seed: int, steps: int, captures: Mapping[str, Sequence[bytes]], scenarios: Mapping[str, Scenario] = NO_SCENARIOS
+) -> list[Task]:
+    """Cut a check into tasks: all scenarios, each capture in each order, then walks for what is left of the steps.
 
-    Captures get half of the steps at most.
+    Captures get half of the steps at most; scenarios are not counted.
     """
-    tasks: list[Task] = []
+    tasks = [
+        Task(scenario.order, scenario.ndis, 0, name=name, scenario=scenario) for name, scenario in scenarios.items()
+    ]
     left = steps
     for turn, (name, packets) in enumerate(captures.items()):
         for order in ORDERS:
             if len(packets) == 0:
                 continue
             share = max(steps // (4 * len(captures)), 1)
-            tasks.append(Task(name, f"{seed}/{name}/{order}", order, _version(turn), share, tuple(packets)))
+            seed_text = f"{seed}/capture/{turn}/{order}"
+            tasks.append(Task(order, _version(turn), share, seed_text, name, tuple(packets)))
             left -= min(share, 3 * len(packets))
     number = 0
     while left > 0:
         length = min(WALK_LENGTH, left)
-        tasks.append(Task("walk", f"{seed}/walk/{number}", ORDERS[number % 2], _version(number // 2), length))
+        tasks.append(Task(ORDERS[number % 2], _version(number // 2), length, f"{seed}/walk/{number}"))
         number += 1
         left -= length
     return tasks
@@ -118,6 +126,7 @@ def check(
     seed: int,
     steps: int = DEFAULT_STEPS,
     captures: Mapping[str, Sequence[bytes]],
+    scenarios: Mapping[str, Scenario] = NO_SCENARIOS,
     jobs: int | None = None,
     watcher: Watcher | None = None,
     most_failing: int = MOST_FAILING,
@@ -128,7 +137,7 @@ def check(
     After ``most_failing`` tasks that failed, no more is looked for.
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
-    tasks = plan(seed, steps, captures)
+    tasks = plan(seed, steps, captures, scenarios)
     report = Report(seed, image, planned=steps)
     failing: list[Finding] = []
     with crew(jobs or default_jobs()) as members:
@@ -140,7 +149,7 @@ def check(
                 watcher(report.steps, steps)
             if result.finding is not None:
                 failing.append(result.finding)
-                if len(failing) == most_failing:
+                if len(failing) == most_failing or result.finding.rule == TIMEOUT:
                     report.stopped = True
                     break
     for finding in _distinct(failing):
@@ -162,11 +171,11 @@ def explain(finding: Finding, image: Path | None) -> Found:
     """Shrink a finding, and run what is left once more to show what both machines did."""
     worker = Worker()
     try:
-        if finding.kind != "packets" and finding.rule != TIMEOUT:
+        if finding.kind not in ("packets", "expectation") and finding.rule != TIMEOUT:
             shrunk = shrink(finding.operations, lambda operations: _still(finding, operations, image, worker))
             shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker)
             return Found(shown or finding, comparison.model, comparison.driver, shrunk.complete)
-        if finding.kind == "packets":
+        if finding.rule != TIMEOUT:
             comparison = _judge(finding.scenario(), image, worker)[1]
             return Found(finding, comparison.model, comparison.driver, False)
         return Found(finding, {}, {}, False)

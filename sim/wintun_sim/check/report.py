@@ -78,7 +78,7 @@ class Report:
     def note(self, task: Task, result: Result) -> None:
         """Count a task that is done."""
         self.steps += result.steps
-        self.tasks[task.kind] += 1
+        self.tasks[f"{task.kind} {task.name}".strip()] += 1
         self.visited.add(result.visited)
 
     def write_files(self, directory: Path) -> None:
@@ -91,7 +91,8 @@ class Report:
     def replay(self, found: Found) -> str:
         """Return the line that shows a finding again."""
         name = found.file_name(self.seed)
-        words = ["wintun-sim", "run", str(self.files.get(name, name)), "--machine", "both"]
+        target = found.finding.source or str(self.files.get(name, name))
+        words = ["wintun-sim", "run", target, "--machine", "both"]
         if self.image is not None:
             words += ["--image", str(self.image)]
         return shlex.join(words)
@@ -124,9 +125,12 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Give the report for people; the last line is PASSED or the line that replays the failure."""
-        walks = self.tasks["walk"]
-        captures = sorted(name for name in self.tasks if name != "walk")
-        yield f"{self.steps:,} operations: {walks} random walks; captures: {', '.join(captures) or 'none'}"
+        scenarios = sum(task.startswith("scenario ") for task in self.tasks)
+        captures = sorted(task.removeprefix("capture ") for task in self.tasks if task.startswith("capture "))
+        yield (
+            f"{self.steps:,} operations: {scenarios} scenarios, {self.tasks['walk']} random walks,"
+            f" captures {', '.join(captures) or 'none'}"
+        )
         counts = self.visited.counts
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
         for name in sorted(counts["depths"]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from wintun_sim.check import worker
-from wintun_sim.check.finding import say_event, say_operation
+from wintun_sim.check.finding import say_operation, say_unexpected
 from wintun_sim.check.machines import open_driver, open_model
-from wintun_sim.check.task import compare
+from wintun_sim.check.task import REVISION, compare
 from wintun_sim.check.worker import Worker, WorkerDied
 from wintun_sim.operations import Event, Machine, Operation, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
@@ -19,8 +19,6 @@ from wintun_sim.trace import Trace, record
 from wintun_sim.trace.trace import TraceStep
 
 Choice = Literal["model", "driver", "both"]
-
-CURRENT: Final = "CURRENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class _Watched:
 def _wrong(scenario: Scenario, trace: Trace) -> Iterator[str]:
     """Say where a trace is not what the scenario expects, and which rules were broken."""
     places = Places(scenario.operations())
-    expected = {step.operation.name: step.expected_for(CURRENT) for step in scenario.steps()}
+    expected = {step.operation.name: step.expected_for(REVISION) for step in scenario.steps()}
     for step in trace.steps:
         wanted = expected[step.operation.name]
         expected_rules = {event for event in wanted or () if isinstance(event, RuleBroken)}
@@ -110,7 +108,4 @@ def _wrong(scenario: Scenario, trace: Trace) -> Iterator[str]:
         if wanted is None:
             continue
         for difference in differences(outcome_of(wanted, places), outcome_of(step.events, places)):
-            yield (
-                f"expectation {difference.sequence}: {say_operation(step.operation)}: expected"
-                f" '{say_event(difference.left)}', but got '{say_event(difference.right)}'"
-            )
+            yield f"expectation {difference.sequence}: {say_operation(step.operation)}: {say_unexpected(difference)}"

@@ -6,15 +6,15 @@ before it died is found back by drawing the same operations without a driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from wintun_sim.check import worker
 from wintun_sim.check.captures import Packets, Playback
-from wintun_sim.check.finding import Finding, say_operation
+from wintun_sim.check.finding import Finding, say_operation, say_unexpected
 from wintun_sim.check.judge import Judge
 from wintun_sim.check.machines import open_driver, open_model
 from wintun_sim.check.visited import Visited
@@ -22,6 +22,7 @@ from wintun_sim.check.walk import Namer, Walk, wind_down
 from wintun_sim.errors import UsageError
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import Event, Operation
+from wintun_sim.operations.outcome import differences, outcome_of
 from wintun_sim.scenario import Scenario
 from wintun_sim.scenario.scenario import Order
 
@@ -32,16 +33,29 @@ _WIND_DOWN: Final = 0.8
 """How often a walk ends by closing everything, so that what is leaked is seen; else it just stops."""
 
 
+REVISION: Final = "CURRENT"
+"""The revision of the adapter whose expectations count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """``steps`` operations at most, on new machines: a random walk or, where there are packets, a playback of them."""
+    """Operations on new machines: those of a scenario, else a playback of packets, else a random walk.
 
-    kind: str  # "walk" or the name of a capture
-    seed: str
+    ``name`` is that of the scenario or of the capture. ``steps`` bounds playbacks and walks.
+    """
+
     order: Order
     ndis: tuple[int, int]
     steps: int
+    seed: str = ""
+    name: str = ""
     packets: tuple[bytes, ...] = field(default=(), repr=False)
+    scenario: Scenario | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Return "scenario", "capture" or "walk"."""
+        return "scenario" if self.scenario is not None else "capture" if self.packets else "walk"
 
 
 @dataclass(slots=True)
@@ -57,25 +71,51 @@ def perform(task: Task, image: Path | None) -> Result:
     """Do a task: in a worker, since the image may end the process."""
     judge = _open(image, task.order, task.ndis)
     try:
-        packets = Packets() if task.packets else None
         finding: Finding | None = None
+        extra = _extra(task, judge)
         for operation in draw(task, judge.ledger):
             worker.progress.step()
-            finding = judge.step(operation)
-            if finding is None and packets is not None:
-                wrong = packets.step(operation, judge.events[-1][1])
-                if wrong is not None:
-                    finding = judge.finding("packets", "packets", f"{say_operation(operation)}: {wrong}")
+            finding = judge.step(operation) or extra(operation)
             if finding is not None:
                 break
             judge.events.clear()
-        return Result(len(judge.operations), finding, judge.visited)
+        return Result(len(judge.operations), finding or judge.inspect(), judge.visited)
     finally:
         judge.close()
 
 
+def _extra(task: Task, judge: Judge) -> Callable[[Operation], Finding | None]:
+    """Return what is checked after each operation beside the model: expectations, or the way of the packets."""
+    if task.scenario is not None:
+        expected = {step.operation.name: step.expected_for(REVISION) for step in task.scenario.steps()}
+        return lambda operation: _unexpected(task, judge, operation, expected[operation.name])
+    if task.packets:
+        packets = Packets()
+        return lambda operation: _astray(packets, judge, operation)
+    return lambda operation: None
+
+
+def _unexpected(task: Task, judge: Judge, operation: Operation, wanted: Sequence[Event] | None) -> Finding | None:
+    if wanted is None:
+        return None
+    for difference in differences(outcome_of(wanted, judge.places), outcome_of(judge.events[-1][1], judge.places)):
+        message = f"{task.name}: {say_operation(operation)}: {say_unexpected(difference)}"
+        return replace(judge.finding("expectation", difference.sequence, message), source=task.name)
+    return None
+
+
+def _astray(packets: Packets, judge: Judge, operation: Operation) -> Finding | None:
+    wrong = packets.step(operation, judge.events[-1][1])
+    if wrong is None:
+        return None
+    return judge.finding("packets", "packets", f"{say_operation(operation)}: {wrong}")
+
+
 def draw(task: Task, ledger: Ledger) -> Iterator[Operation]:
     """Draw a task's operations one by one; ``ledger`` is kept up to date by whoever carries them out."""
+    if task.scenario is not None:
+        yield from task.scenario.operations()
+        return
     random = Random(task.seed)
     source = Playback(random, ledger, task.packets, task.order) if task.packets else Walk(random, ledger)
     for _ in range(task.steps):
@@ -133,6 +173,7 @@ def compare(scenario: Scenario, image: Path | None) -> Comparison:
             finding = judge.step(operation)
             if finding is not None:
                 break
+        finding = finding or judge.inspect()
         names = [operation.name for operation in judge.operations]
         ours = {name: tuple(events[0]) for name, events in zip(names, judge.events, strict=True)}
         theirs = {name: tuple(events[1]) for name, events in zip(names, judge.events, strict=True)}

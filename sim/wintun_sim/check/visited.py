@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from wintun_sim import ndis
+from wintun_sim.bundle import MAX_PACKET_SIZE as LARGEST
 from wintun_sim.lifecycle import TABLE, Ledger, Order, State, Trigger
 from wintun_sim.operations import (
     Event,
@@ -60,8 +61,13 @@ class Visited:
         refused = len(events) == 1 and isinstance(events[0], Refused)
         self.counts["operations"][f"{operation.verb} in {state}" + " refused" * refused] += 1
         if isinstance(operation, Send):
+            plain = 0
             for nbl in operation.nbls:
-                self.counts["nbls"].update(_shape(nbl))
+                if len(nbl.packets) == 1 and nbl == Nbl(nbl.packets) and 0 < len(nbl.packets[0]) < LARGEST:
+                    plain += 1
+                else:
+                    self.counts["nbls"].update(_shape(nbl))
+            self.counts["nbls"]["1 NET_BUFFERs"] += plain
         if adapter is not None:
             self._note_depth("NBLs held", adapter.nbls)
             self._note_depth("handles", adapter.handles)
@@ -121,6 +127,6 @@ def _shape(nbl: Nbl) -> list[str]:
     shape += ["unmapped"] * bool(nbl.unmapped)
     shape += ["with a cancel id"] * bool(nbl.cancel_id)
     shape += ["empty packet"] * any(not packet for packet in nbl.packets)
-    shape += ["largest packet"] * any(len(packet) == 61_424 for packet in nbl.packets)
-    shape += ["over-long packet"] * any(len(packet) > 61_424 for packet in nbl.packets)
+    shape += ["largest packet"] * any(len(packet) == LARGEST for packet in nbl.packets)
+    shape += ["over-long packet"] * any(len(packet) > LARGEST for packet in nbl.packets)
     return shape

@@ -14,8 +14,7 @@ from random import Random
 from typing import Final
 
 from wintun_sim.check.ingredients import ODD_READ_LENGTHS, READ_LENGTHS, Pantry
-from wintun_sim.lifecycle import HandlePhase, Ledger, State
-from wintun_sim.lifecycle.ledger import DriverPhase
+from wintun_sim.lifecycle import DriverPhase, HandlePhase, Ledger, State
 from wintun_sim.ndis import OID_GEN_STATISTICS, OID_PNP_SET_POWER
 from wintun_sim.operations import (
     Account,

@@ -26,7 +26,7 @@ from wintun_sim.errors import UnavailableError
 
 Result = TypeVar("Result")
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 30.0
 """Seconds that a worker may go without one step; a step takes milliseconds."""
 
 TIMEOUT: Final = "timeout"

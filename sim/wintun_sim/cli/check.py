@@ -14,9 +14,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "check",
         help="judge a driver: its image and the model, side by side",
-        description="Plays captured traffic and random operations on a driver's image and on the model, and compares "
-        "all that can be seen from outside. Prints PASSED, or for each failure a scenario file and the line that "
-        "replays it. Exit status 0: nothing found; 1: something found; 2: it could not be run.",
+        description="Plays scenarios, captured traffic and random operations on a driver's image and on the model, and "
+        "compares all that can be seen from outside. Prints PASSED, or for each failure a scenario file and the line "
+        "that replays it. Exit status 0: nothing found; 1: something found; 2: it could not be run.",
         allow_abbrev=False,
     )
     parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="default: the project's own driver")
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from wintun_sim.check import DEFAULT_STEPS, check
     from wintun_sim.cli.output import Progress, write_json
     from wintun_sim.errors import WintunSimError
+    from wintun_sim.scenario import load, shipped
 
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1 << 32)
     quiet = arguments.json == "-"
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             seed=seed,
             steps=arguments.steps or DEFAULT_STEPS,
             captures=captures,
+            scenarios={name: load(path) for name, path in shipped().items()},
             jobs=arguments.jobs,
             watcher=progress,
         )

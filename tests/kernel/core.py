@@ -21,6 +21,7 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno
 # Build name → compiler and what it is told beyond the usual.
 BUILDS: dict[str, tuple[str, ...]] = {
     "gcc": ("gcc", "-O2"),
+    "gcc-ucontext": ("gcc", "-O2", "-DSWITCH_BY_UCONTEXT"),
     "clang": ("clang", "-O2", *CLANG),
     "gcc-sanitized": ("gcc", "-O1", *SANITIZERS),
     "clang-sanitized": ("clang", "-O1", *CLANG, *SANITIZERS),

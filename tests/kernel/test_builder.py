@@ -46,7 +46,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
 
 
 def test_an_image_needs_no_library_and_leaves_nothing_undefined(image: Path) -> None:
-    """Whatever the host lacks is found by the loader, by name, and not by the system's linker in the middle of a run."""
+    """Whatever the host lacks is found by the loader, by name, and not by the system's linker in mid-run."""
     assert run(COUNTER, "-o", image, "--plain").returncode == 0
     assert "NEEDED" not in tool("readelf", "--dynamic", image)
     assert tool("nm", "--dynamic", "--undefined-only", image) == ""
@@ -90,11 +90,10 @@ def test_what_the_processor_cannot_do_comes_from_the_compiler_s_library_and_not_
     tmp_path: Path, image: Path
 ) -> None:
     """A 128-bit division calls __udivti3, which no kernel exports."""
+    wide = "unsigned __int128"
+    body = "{\n    return a / b + KeGetCurrentIrql();\n}\n"
     source = write(
-        tmp_path,
-        "driver.c",
-        ENTRY + "unsigned __int128 divide(unsigned __int128 a, unsigned __int128 b);\n"
-        "unsigned __int128 divide(unsigned __int128 a, unsigned __int128 b)\n{\n    return a / b + KeGetCurrentIrql();\n}\n",
+        tmp_path, "driver.c", f"{ENTRY}{wide} divide({wide} a, {wide} b);\n{wide} divide({wide} a, {wide} b)\n{body}"
     )
     assert run(source, "-o", image, "--plain").returncode == 0
     assert imported_names(image) == ["KeGetCurrentIrql"]
@@ -112,7 +111,7 @@ def imported_names(image: Path) -> list[str]:
 
 def jumps_through_slot(disassembly: str, name: str) -> bool:
     body = disassembly.split(f"<{name}>:\n", 1)[1].splitlines()
-    return bool(body) and ("jmp" in body[0] and "*" in body[0] or "adrp\tx16" in body[0])
+    return bool(body) and (("jmp" in body[0] and "*" in body[0]) or "adrp\tx16" in body[0])
 
 
 def test_compiler_errors_are_shown_and_missing_declarations_summed_up(tmp_path: Path, image: Path) -> None:

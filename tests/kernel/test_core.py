@@ -1,4 +1,4 @@
-"""The host kernel's core, tested in C with and without sanitizers: actors, memory, locks, images, crashes, snapshots."""
+"""The host kernel's core, tested in C, with and without sanitizers: actors, memory, locks, images, crashes, worlds."""
 
 import os
 import subprocess

@@ -2,7 +2,6 @@
 #include <ntddk.h>
 
 #include "check.h"
-#include "pool.h"
 
 #define TAG 0x74736554UL /* 'Test' */
 
@@ -68,6 +67,32 @@ TEST(a_byte_beyond_either_end_is_found_when_the_block_is_freed)
             ExFreePoolWithTag(bytes, TAG);
             CHECK_EQUAL(broken("BAD_POOL_HEADER", side == 0 ? "beyond the end" : "before the beginning"), 1);
         }
+}
+
+static void write_far(void *argument)
+{
+    memset(argument, 0x41, 400);
+    ExFreePoolWithTag((uint8_t *)argument + 128, TAG);
+}
+
+TEST(a_driver_that_writes_over_whole_blocks_ends_its_run_and_not_the_process)
+{
+    uint8_t *first = ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
+    uint8_t *second = ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
+    CHECK_EQUAL(second - first, 128);
+    ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
+    struct snapshot *snapshot = snapshot_take();
+    memset(first, 0x41, 400);
+    arena_check();
+    CHECK_EQUAL(broken("BAD_POOL_HEADER", NULL), 1);
+    for (struct block *block = NULL; (block = arena_next_live(block, BLOCK_POOL, 0)) != NULL;)
+        CHECK(block_bytes(block) == first);
+    snapshot_restore(snapshot);
+    actor_start(write_far, first, 1);
+    CHECK(scheduler_run(0) == RUN_CRASHED);
+    CHECK_EQUAL(count_events(HOST_EVENT_CRASHED, NULL, "memory is so far overwritten"), 1);
+    CHECK_EQUAL(broken("BAD_POOL_HEADER", "a block's header overwritten"), 1);
+    snapshot_delete(snapshot);
 }
 
 TEST(a_write_after_the_free_is_found_at_rest_and_when_the_memory_would_be_used_again)
@@ -169,21 +194,22 @@ static void leak_three(void *argument)
     arena_allocate(BLOCK_POOL, 5, TAG, "the host");
 }
 
-TEST(what_a_driver_has_not_freed_is_summed_up_by_kind_and_tag)
+TEST(a_block_knows_whose_code_allocated_it_and_for_which_operation)
 {
     struct image *image = &current_host->images.of[2];
     image->index = 2;
     image->loaded = true;
-    actor_start(leak_three, image, 1);
+    actor_start(leak_three, image, 7);
     CHECK(scheduler_run(0) == RUN_QUIESCENT);
-    CHECK_EQUAL(pool_count(image), 3);
-    CHECK_EQUAL(pool_report_leaks(image, 0, "when the driver was unloaded"), 3);
-    CHECK_EQUAL(
-        broken(
-            "DRIVER_VERIFIER_DETECTED_VIOLATION",
-            "2 × pool memory (tag 'Test', 30 bytes), 1 × an MDL (tag 0x00000000, 48 bytes) had not been freed when the "
-            "driver was unloaded"),
-        1);
+    unsigned count = 0;
+    for (struct block *block = NULL; (block = arena_next_live(block, BLOCK_NONE, image_number(image))) != NULL;)
+    {
+        CHECK_EQUAL(block->operation, 7);
+        count += 1;
+    }
+    CHECK_EQUAL(count, 3);
+    CHECK(arena_next_live(NULL, BLOCK_MDL, image_number(image))->size == 48);
+    CHECK(strcmp(arena_next_live(NULL, BLOCK_MDL, 0)->caller, "IoAllocateMdl") == 0);
     image->loaded = false;
 }
 

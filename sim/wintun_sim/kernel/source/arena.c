@@ -135,6 +135,40 @@ static void list_remove(struct block **oldest, struct block **newest, struct blo
         block->next->previous = block->previous;
 }
 
+static bool in_blocks(const struct arena *arena, const volatile void *address)
+{
+    return (uintptr_t)address >= (uintptr_t)arena->start && (uintptr_t)address < (uintptr_t)arena->end;
+}
+
+static bool is_start(const struct arena *arena, const struct block *block)
+{
+    if (!in_blocks(arena, block) || ((uintptr_t)block - (uintptr_t)arena->start) % GRANULE != 0)
+        return false;
+    size_t granule = ((uintptr_t)block - (uintptr_t)arena->start) / GRANULE;
+    return (arena->starts[granule / 64] >> (granule % 64) & 1) != 0;
+}
+
+/* Whether a header can be believed: a driver that writes far beyond a block destroys the next one's, and nothing that
+ * follows may go astray on what it reads there.
+ */
+static bool is_sound(const struct arena *arena, const struct block *block)
+{
+    return is_start(arena, block) && (block->guard == LIVE_GUARD || block->guard == FREED_GUARD) &&
+           block->size <= class_size(block->size_class) &&
+           sizeof *block + block->size + RED_ZONE <= class_size(block->size_class) &&
+           (block->next == NULL || is_start(arena, block->next)) &&
+           (block->previous == NULL || is_start(arena, block->previous));
+}
+
+/* In an actor, the end of the run. */
+static void report_destroyed(const char *finder)
+{
+    rule_broken("BAD_POOL_HEADER",
+                "%s found a block's header overwritten: something wrote far beyond the block before it", finder);
+    if (actor_current() != NULL)
+        crash_now("memory is so far overwritten that the driver cannot go on");
+}
+
 static void report_write_after_free(const struct block *block)
 {
     rule_broken("DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL", "%s of %llu bytes was written after %s had freed it",
@@ -144,6 +178,14 @@ static void report_write_after_free(const struct block *block)
 static void release_oldest(struct arena *arena)
 {
     struct block *block = arena->quarantine_oldest;
+    if (!is_sound(arena, block))
+    {
+        report_destroyed("the reuse of freed memory");
+        arena->quarantine_oldest = arena->quarantine_newest = NULL;
+        arena->quarantine_count = 0;
+        arena->quarantine_bytes = 0;
+        return;
+    }
     list_remove(&arena->quarantine_oldest, &arena->quarantine_newest, block);
     arena->quarantine_count -= 1;
     arena->quarantine_bytes -= class_size(block->size_class);
@@ -209,11 +251,6 @@ void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char
     return block_bytes(block);
 }
 
-static bool in_blocks(const struct arena *arena, const volatile void *address)
-{
-    return (uintptr_t)address >= (uintptr_t)arena->start && (uintptr_t)address < (uintptr_t)arena->end;
-}
-
 struct block *arena_block_of(const volatile void *address)
 {
     const struct arena *arena = &current_host->arena;
@@ -245,6 +282,8 @@ static bool may_free(enum block_kind kind, const void *address, uint32_t tag, co
     if (block == NULL || block->guard == SPARE_GUARD)
         rule_broken("BAD_POOL_CALLER", "%s was given %s that was never allocated", caller,
                     address == NULL ? "NULL, which is nothing" : "memory");
+    else if (!is_sound(&current_host->arena, block))
+        report_destroyed(caller);
     else if (!block_is_live(block))
         rule_broken("BAD_POOL_CALLER", "%s was given %s that %s had freed already", caller,
                     block_kind_name((enum block_kind)block->kind), block->caller);
@@ -298,18 +337,24 @@ bool arena_free(enum block_kind kind, void *address, uint32_t tag, const char *c
 void arena_check(void)
 {
     const struct arena *arena = &current_host->arena;
-    for (const struct block *block = arena->oldest; block != NULL; block = block->next)
+    const struct block *block = arena->oldest;
+    for (; block != NULL && is_sound(arena, block); block = block->next)
         if (!guards_intact(block))
             report_overrun(block, "a check at rest");
-    for (const struct block *block = arena->quarantine_oldest; block != NULL; block = block->next)
-        if (!all_bytes_are(block_bytes(block), block->size, FREED))
-            report_write_after_free(block);
+    const struct block *freed = arena->quarantine_oldest;
+    for (; freed != NULL && is_sound(arena, freed); freed = freed->next)
+        if (!all_bytes_are(block_bytes(freed), freed->size, FREED))
+            report_write_after_free(freed);
+    if (block != NULL || freed != NULL)
+        report_destroyed("a check at rest");
 }
 
 struct block *arena_next_live(const struct block *after, enum block_kind kind, uint16_t image)
 {
-    struct block *block = after == NULL ? current_host->arena.oldest : after->next;
-    while (block != NULL && ((kind != BLOCK_NONE && block->kind != kind) || (image != 0 && block->image != image)))
-        block = block->next;
-    return block;
+    const struct arena *arena = &current_host->arena;
+    struct block *block = after == NULL ? arena->oldest : after->next;
+    for (; block != NULL && is_sound(arena, block); block = block->next)
+        if ((kind == BLOCK_NONE || block->kind == kind) && (image == 0 || block->image == image))
+            return block;
+    return NULL; /* the end, or a destroyed header, which arena_check reports */
 }

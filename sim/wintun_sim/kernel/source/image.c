@@ -121,22 +121,9 @@ static bool write_all(int descriptor, const uint8_t *bytes, size_t size)
     return true;
 }
 
-static int anonymous_file(void)
-{
-#if defined(__linux__)
-    return memfd_create("driver", MFD_CLOEXEC);
-#else
-    char path[] = "/tmp/wintun-sim-XXXXXX";
-    int descriptor = mkstemp(path);
-    if (descriptor >= 0)
-        unlink(path);
-    return descriptor;
-#endif
-}
-
 static bool map_copy(struct image_file *file, char *error, size_t error_size)
 {
-    file->descriptor = anonymous_file();
+    file->descriptor = memfd_create("driver", MFD_CLOEXEC);
     if (file->descriptor < 0 || !write_all(file->descriptor, file->elf.bytes, file->elf.size))
     {
         snprintf(error, error_size, "a private copy could not be written: %s", strerror(errno));

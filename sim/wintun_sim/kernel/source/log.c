@@ -91,6 +91,6 @@ void log_clear(void)
 {
     struct log *log = &current_host->log;
     log->count = 0;
-    log->broken = 0;
+    log->newest_broken = 0;
     log->bytes = 0;
 }

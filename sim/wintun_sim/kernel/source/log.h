@@ -23,7 +23,8 @@ struct log
 {
     struct log_storage *storage;
     uint32_t count;
-    uint32_t broken; /* how many of them say HOST_EVENT_RULE_BROKEN */
+    uint32_t newest_broken; /* 1 + the place of the newest HOST_EVENT_RULE_BROKEN, whose `reserved` is the same of the
+                               one before; 0: none */
     uint64_t bytes;
 };
 

@@ -1,12 +1,10 @@
-/* Pool memory over the arena: tags, flags, IRQL, leaks.
+/* Pool memory over the arena: tags, flags, IRQL. What a driver leaves behind is looked for when it unloads
+ * (ndis_miniport.c).
  *
  * Documentation: learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2,
  * …/nf-wdm-exallocatepoolwithtag.
  */
-#include "pool.h"
-
 #include <ntddk.h>
-#include <stdio.h>
 
 #include "host.h"
 
@@ -77,87 +75,6 @@ VOID NTAPI ExFreePool(PVOID P)
 {
     rule_irql("IrqlExAllocatePool", "ExFreePool", PASSIVE_LEVEL, DISPATCH_LEVEL);
     arena_free(BLOCK_POOL, P, 0, "ExFreePool");
-}
-
-uint64_t pool_serial(void)
-{
-    return current_host->arena.serial;
-}
-
-uint32_t pool_count(const struct image *image)
-{
-    uint32_t count = 0;
-    for (struct block *block = NULL; (block = arena_next_live(block, BLOCK_NONE, image_number(image))) != NULL;)
-        count += block->kind != BLOCK_HOST && block->kind != BLOCK_CLIENT;
-    return count;
-}
-
-/* The tag as it is written in the source, or a number where it is no text. */
-static const char *tag_text(uint32_t tag, char text[16])
-{
-    for (int i = 0; i < 4; i++)
-    {
-        char letter = (char)(tag >> (8 * i));
-        if (letter < ' ' || letter > '~')
-        {
-            snprintf(text, 16, "0x%08X", tag);
-            return text;
-        }
-        text[i + 1] = letter;
-    }
-    text[0] = text[5] = '\'';
-    text[6] = 0;
-    return text;
-}
-
-struct leak
-{
-    uint8_t kind;
-    uint32_t tag;
-    uint32_t count;
-    uint64_t bytes;
-};
-
-enum
-{
-    LEAK_LINES = 8
-};
-
-static void add_leak(struct leak leaks[LEAK_LINES], const struct block *block)
-{
-    int i = 0;
-    while (i < LEAK_LINES - 1 && leaks[i].count != 0 && (leaks[i].kind != block->kind || leaks[i].tag != block->tag))
-        i++;
-    leaks[i].kind = block->kind;
-    leaks[i].tag = block->tag;
-    leaks[i].count += 1;
-    leaks[i].bytes += block->size;
-}
-
-uint32_t pool_report_leaks(const struct image *image, uint64_t since, const char *when)
-{
-    struct leak leaks[LEAK_LINES] = {0};
-    uint32_t count = 0;
-    for (struct block *block = NULL; (block = arena_next_live(block, BLOCK_NONE, image_number(image))) != NULL;)
-        if (block->serial > since && block->kind != BLOCK_HOST && block->kind != BLOCK_CLIENT)
-        {
-            add_leak(leaks, block);
-            count += 1;
-        }
-    if (count == 0)
-        return 0;
-    char text[512] = "";
-    size_t used = 0;
-    for (int i = 0; i < LEAK_LINES && leaks[i].count != 0 && used < sizeof text; i++)
-    {
-        char tag[16];
-        int written = snprintf(text + used, sizeof text - used, "%s%u × %s (tag %s, %llu bytes)", i == 0 ? "" : ", ",
-                               leaks[i].count, block_kind_name((enum block_kind)leaks[i].kind),
-                               tag_text(leaks[i].tag, tag), (unsigned long long)leaks[i].bytes);
-        used += written < 0 ? 0 : (size_t)written;
-    }
-    rule_broken("DRIVER_VERIFIER_DETECTED_VIOLATION", "%s had not been freed %s (first parameter 0x62)", text, when);
-    return count;
 }
 
 const struct export pool_exports[] = {

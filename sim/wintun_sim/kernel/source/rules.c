@@ -145,12 +145,10 @@ static const struct rule *find_rule(const char *name)
 static bool was_reported(const char *rule, uint32_t operation)
 {
     const struct log *log = &current_host->log;
-    if (log->broken == 0)
-        return false;
-    for (uint32_t i = 0; i < log->count; i++)
+    for (uint32_t next = log->newest_broken; next != 0; next = log->storage->events[next - 1].reserved)
     {
-        const struct host_event *event = &log->storage->events[i];
-        if (event->kind == HOST_EVENT_RULE_BROKEN && event->operation == operation && strcmp(event->rule, rule) == 0)
+        const struct host_event *event = &log->storage->events[next - 1];
+        if (event->operation == operation && strcmp(event->rule, rule) == 0)
             return true;
     }
     return false;
@@ -194,7 +192,8 @@ void rule_broken(const char *rule, const char *format, ...)
     struct host_event *event = log_event(HOST_EVENT_RULE_BROKEN, operation);
     event->rule = rule;
     log_data(event, text, used);
-    current_host->log.broken += 1;
+    event->reserved = current_host->log.newest_broken;
+    current_host->log.newest_broken = current_host->log.count;
 }
 
 static const char *irql_name(unsigned irql, char *text, size_t size)

@@ -7,7 +7,8 @@
 #define NAME(name) name
 #endif
 
-#if defined(__x86_64__)
+#if defined(SWITCH_BY_UCONTEXT)
+#elif defined(__x86_64__)
     .text
     .globl NAME(stack_switch)
 #if defined(__ELF__)

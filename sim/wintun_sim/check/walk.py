@@ -85,6 +85,7 @@ _MAX_IMAGES: Final = 12
 _MAX_ADAPTERS: Final = 3
 _MAX_HANDLES: Final = 6
 _MAX_READS: Final = 24
+_FULL: Final = 1000
 
 
 class Namer:
@@ -209,7 +210,8 @@ class Walk:
             case "cancel-send":
                 return CancelSend(adapter=adapter, cancel_id=random.randrange(4))
             case "send":
-                return Send(adapter=adapter, nbls=self.pantry.chain(self._mood == "flood"))
+                flood = self._mood == "flood" and self.ledger.adapters[adapter].nbls < _FULL
+                return Send(adapter=adapter, nbls=self.pantry.chain(flood))
         return self._draw_oid(adapter)
 
     def _draw_oid(self, adapter: str) -> Operation:

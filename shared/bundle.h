@@ -167,7 +167,8 @@ uint32_t bundle_decode(const void *base, size_t length, uint32_t limit, int stri
  * BUNDLE_MAX_PACKETS. The packets of all, as offsets from `base`, fill `offsets` and `sizes` without gaps; each bundle
  * gets its stop, whose `number` says how many of the packets are its own. Returns how many there are in all. `capacity`
  * is the number of entries that `offsets` and `sizes` have: BUNDLE_MAX_PACKETS for each bundle are always enough, and
- * so is one for each whole 16 bytes. */
+ * so is one for each whole 16 bytes and one more. With fewer, a bundle may stop at the last entry with BUNDLE_TOO_MANY.
+ */
 size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t count, int strict, uint64_t *offsets,
                           uint32_t *sizes, size_t capacity, struct bundle_stop *stops);
 

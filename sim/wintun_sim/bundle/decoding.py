@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from wintun_sim import native
-from wintun_sim.bundle.format import HEADER_SIZE, MAX_PACKETS, BundleError, Reason, Stop, ffi, lib, memory_of, stop_of
+from wintun_sim.bundle.format import HEADER_SIZE, MAX_PACKETS, BundleError, Reason, Stop, ffi, lib, stop_of, view_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
+
+    from wintun_sim.bundle.format import Readable
 
 _packets = native.load_module("wintun_sim.bundle._packets").packets
 _new = ffi.new_allocator(should_clear_after_alloc=False)  # for what C fills in
@@ -32,14 +33,13 @@ _STOPS = ffi.typeof("struct bundle_stop[]")
 class Bundle(Sequence[memoryview]):
     """The packets of a decoded bundle, as read-only memoryviews into its buffer. Made by decode()."""
 
-    __slots__ = ("_memory", "_offsets", "_sizes", "_stop", "_view")
+    __slots__ = ("_offsets", "_sizes", "_stop", "_view")
 
-    def __init__(self, memory: Any, offsets: Any, sizes: Any, stop: Any) -> None:
-        self._memory = memory
+    def __init__(self, view: memoryview, offsets: Any, sizes: Any, stop: Any) -> None:
+        self._view = view
         self._offsets = offsets
         self._sizes = sizes
         self._stop = stop
-        self._view: memoryview | None = None
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -65,7 +65,7 @@ class Bundle(Sequence[memoryview]):
         """Return the packets as bytes: copies, made in one call."""
         buffer = ffi.buffer
         return _packets(  # type: ignore[no-any-return]
-            buffer(self._memory), buffer(self._offsets), buffer(self._sizes), self._stop.number
+            self._view, buffer(self._offsets), buffer(self._sizes), self._stop.number
         )
 
     def __len__(self) -> int:
@@ -84,30 +84,28 @@ class Bundle(Sequence[memoryview]):
         return self._packet(index % count)
 
     def _packet(self, number: int) -> memoryview:
-        if self._view is None:
-            self._view = memoryview(ffi.buffer(self._memory)).toreadonly()
         offset = self._offsets[number]
-        return self._view[offset : offset + self._sizes[number]]
+        return self._view[offset : offset + self._sizes[number]].toreadonly()
 
     def __repr__(self) -> str:
-        return f"<Bundle of {len(self)} packets in {self.consumed} of {len(self._memory)} bytes: {self.stop}>"
+        return f"<Bundle of {len(self)} packets in {self.consumed} of {len(self._view)} bytes: {self.stop}>"
 
 
 class Bundles:
     """The packets of several decoded bundles, whose index is a few arrays. Made by decode_many()."""
 
-    __slots__ = ("_memory", "consumed", "counts", "offsets", "reasons", "sizes")
+    __slots__ = ("_view", "consumed", "counts", "offsets", "reasons", "sizes")
 
     def __init__(
         self,
-        memory: Any,
+        view: memoryview,
         offsets: NDArray[np.int64],
         sizes: NDArray[np.int32],
         stops: NDArray[np.uint64],
     ) -> None:
         import numpy as np
 
-        self._memory = memory
+        self._view = view
         self.offsets = offsets
         """Where each packet of all bundles begins, in bytes from the start of the whole buffer; one row, read-only."""
         self.sizes = sizes
@@ -129,13 +127,13 @@ class Bundles:
 
     def tolist(self) -> list[bytes]:
         """Return the packets of all bundles as bytes: copies, made in one call."""
-        return _packets(ffi.buffer(self._memory), self.offsets, self.sizes, len(self.offsets))  # type: ignore[no-any-return]
+        return _packets(self._view, self.offsets, self.sizes, len(self.offsets))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<Bundles: {len(self)}, with {len(self.offsets)} packets>"
 
 
-def decode(buffer: ReadableBuffer, *, strict: bool = False) -> Bundle:
+def decode(buffer: Readable, *, strict: bool = False) -> Bundle:
     """Decode one bundle: the packets up to the first record that cannot be taken, which `.stop` tells.
 
     `buffer` is any contiguous bytes-like object, of any length and alignment. At most 256 records are taken; where more
@@ -144,20 +142,22 @@ def decode(buffer: ReadableBuffer, *, strict: bool = False) -> Bundle:
     With `strict`, the buffer must be exactly one bundle, ending behind a whole record, with its reserved bytes and
     padding zero; otherwise BundleError is raised. Raises TypeError for what is no contiguous bytes-like object.
     """
-    memory = memory_of("decode", buffer)
-    length = len(memory)
+    view = view_of("decode", buffer)
+    length = len(view)
     capacity = min(length // HEADER_SIZE, MAX_PACKETS)
     offsets = _new(_OFFSETS, capacity)
     sizes = _new(_SIZES, capacity)
     stop = _new(_STOP)
-    lib.bundle_decode(memory, length, MAX_PACKETS, strict, offsets, sizes, stop)
+    with ffi.from_buffer(view) as memory:
+        lib.bundle_decode(memory, length, MAX_PACKETS, strict, offsets, sizes, stop)
     if strict and stop.reason != lib.BUNDLE_END:
-        raise _not_strict(memory, stop)
-    return Bundle(memory, offsets, sizes, stop)
+        where = stop_of(stop)
+        raise BundleError(f"decode: these {length} bytes are not one clean bundle: {where}", where)
+    return Bundle(view, offsets, sizes, stop)
 
 
 def decode_many(
-    buffer: ReadableBuffer, lengths: Sequence[int] | NDArray[np.integer[Any]], *, strict: bool = False
+    buffer: Readable, lengths: Sequence[int] | NDArray[np.integer[Any]], *, strict: bool = False
 ) -> Bundles:
     """Decode bundles that lie one behind the other in `buffer`, with these lengths in bytes, in one call.
 
@@ -169,23 +169,24 @@ def decode_many(
     """
     import numpy as np
 
-    memory = memory_of("decode_many", buffer)
-    lengths = _checked_lengths(np.array(lengths), len(memory))
-    capacity = min(len(memory) // HEADER_SIZE, MAX_PACKETS * len(lengths))
+    view = view_of("decode_many", buffer)
+    lengths = _checked_lengths(np.array(lengths), len(view))
+    capacity = min(len(view) // HEADER_SIZE + 1, MAX_PACKETS * len(lengths))
     offsets = np.empty(capacity, np.int64)
     sizes = np.empty(capacity, np.int32)
     stops = np.empty((len(lengths), 2), np.uint64)  # each row a struct bundle_stop
-    total = lib.bundle_decode_many(
-        memory,
-        ffi.from_buffer(_OFFSETS, lengths),
-        len(lengths),
-        strict,
-        ffi.from_buffer(_OFFSETS, offsets),
-        ffi.from_buffer(_SIZES, sizes),
-        capacity,
-        ffi.from_buffer(_STOPS, stops),
-    )
-    bundles = Bundles(memory, offsets[:total], sizes[:total], stops)
+    with ffi.from_buffer(view) as memory:
+        total = lib.bundle_decode_many(
+            memory,
+            ffi.from_buffer(_OFFSETS, lengths),
+            len(lengths),
+            strict,
+            ffi.from_buffer(_OFFSETS, offsets),
+            ffi.from_buffer(_SIZES, sizes),
+            capacity,
+            ffi.from_buffer(_STOPS, stops),
+        )
+    bundles = Bundles(view, offsets[:total], sizes[:total], stops)
     for array in (bundles.offsets, bundles.sizes, bundles.counts, bundles.consumed, bundles.reasons):
         array.setflags(write=False)
     if strict and (bundles.reasons != Reason.END.value).any():
@@ -210,11 +211,6 @@ def _checked_lengths(lengths: NDArray[Any], total: int) -> NDArray[np.uint64]:
     if sum(values) != total:
         raise ValueError(f"decode_many: the lengths add up to {sum(values)} bytes, but the buffer has {total}")
     return np.array(values, dtype=np.uint64)
-
-
-def _not_strict(memory: Any, stop: Any) -> BundleError:
-    where = stop_of(stop)
-    return BundleError(f"decode: these {len(memory)} bytes are not one clean bundle: {where}", where)
 
 
 def _array(memory: Any, kind: str, count: int) -> NDArray[Any]:

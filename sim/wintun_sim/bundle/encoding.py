@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wintun_sim.bundle.format import (
     MAX_BUFFER_SIZE,
@@ -25,15 +25,17 @@ from wintun_sim.bundle.format import (
     bytes_of,
     ffi,
     lib,
-    memory_of,
     record_size,
     stop_of,
+    view_of,
 )
 
 if TYPE_CHECKING:
     import numpy as np
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
+
+    from wintun_sim.bundle.format import Readable, Writable
 
     Lengths = Sequence[int] | NDArray[np.integer[Any]]
 
@@ -45,12 +47,12 @@ LARGEST_SIZE = 0xFFFFFFFF  # that C can be told
 class _Packets:
     """Packets in the form in which C takes them."""
 
-    memory: Any  # char[]: their bytes, one packet behind the other
+    data: memoryview | bytes  # one packet behind the other
     sizes: Any  # uint32_t[]
     count: int
 
 
-def encode(packets: Iterable[ReadableBuffer] | ReadableBuffer, lengths: Lengths | None = None) -> bytes:
+def encode(packets: Iterable[Readable] | Readable, lengths: Lengths | None = None) -> bytes:
     """Return the bundle of `packets`: at most 256, of 0 to 61,424 bytes each.
 
     `packets` is an iterable of bytes-like objects; or, with `lengths` (integers, one for each packet, in bytes), one
@@ -62,26 +64,24 @@ def encode(packets: Iterable[ReadableBuffer] | ReadableBuffer, lengths: Lengths 
     return _encoded(_gathered("encode", packets, lengths, MAX_PACKETS), MAX_PACKETS)
 
 
-def encode_into(
-    buffer: WriteableBuffer, packets: Iterable[ReadableBuffer] | ReadableBuffer, lengths: Lengths | None = None
-) -> int:
+def encode_into(buffer: Writable, packets: Iterable[Readable] | Readable, lengths: Lengths | None = None) -> int:
     """Write the bundle of `packets` to the start of `buffer` and return its size in bytes.
 
     `packets` and `lengths` are as encode() takes them. The rest of the buffer is left as it is, and all of it when an
     error is raised: BundleError also for a bundle that the buffer has no room for, TypeError also for a buffer that
     cannot be written to, ValueError also for an array of packets that overlaps the buffer.
     """
-    target = memory_of("encode_into", buffer, writable=True)
+    view = view_of("encode_into", buffer, writable=True)
     gathered = _gathered("encode_into", packets, lengths, MAX_PACKETS)
     size = _measured(gathered, MAX_PACKETS)
-    if size > len(target):
-        raise _no_room(gathered, size, len(target))
-    _refuse_overlap(target, gathered.memory)
-    return _write(target, gathered, MAX_PACKETS)
+    if size > len(view):
+        raise _no_room(gathered, size, len(view))
+    with ffi.from_buffer("char[]", view, require_writable=True) as target:
+        return _write(target, gathered, MAX_PACKETS)
 
 
 def encode_many(
-    packets: Iterable[ReadableBuffer] | ReadableBuffer, lengths: Lengths | None = None
+    packets: Iterable[Readable] | Readable, lengths: Lengths | None = None
 ) -> tuple[bytes, NDArray[np.int64]]:
     """Return any number of packets as bundles one behind the other, and the size of each bundle in bytes.
 
@@ -97,7 +97,7 @@ def encode_many(
     return data, np.add.reduceat(records, np.arange(0, gathered.count, MAX_PACKETS)) if gathered.count else sizes
 
 
-def split(packets: Iterable[ReadableBuffer], *, length: int = MAX_BUFFER_SIZE) -> Iterator[list[ReadableBuffer]]:
+def split(packets: Iterable[Readable], *, length: int = MAX_BUFFER_SIZE) -> Iterator[list[Readable]]:
     """Yield the packets in lists that each fit a bundle: at most 256 packets, and at most `length` bytes encoded.
 
     `length` is 61,440 to 15,728,640 bytes, the size of a read or write; with the default only the number counts. The
@@ -111,8 +111,8 @@ def split(packets: Iterable[ReadableBuffer], *, length: int = MAX_BUFFER_SIZE) -
     return _split(packets, length)
 
 
-def _split(packets: Iterable[ReadableBuffer], length: int) -> Iterator[list[ReadableBuffer]]:
-    group: list[ReadableBuffer] = []
+def _split(packets: Iterable[Readable], length: int) -> Iterator[list[Readable]]:
+    group: list[Readable] = []
     room = length
     for index, packet in enumerate(packets):
         size = bytes_of("split", packet, index).nbytes
@@ -127,9 +127,7 @@ def _split(packets: Iterable[ReadableBuffer], length: int) -> Iterator[list[Read
         yield group
 
 
-def _gathered(
-    operation: str, packets: Iterable[ReadableBuffer] | ReadableBuffer, lengths: Lengths | None, limit: int
-) -> _Packets:
+def _gathered(operation: str, packets: Iterable[Readable] | Readable, lengths: Lengths | None, limit: int) -> _Packets:
     if lengths is not None:
         return _from_array(operation, packets, lengths)  # type: ignore[arg-type]  # checked there
     if not isinstance(packets, list | tuple):
@@ -137,7 +135,7 @@ def _gathered(
     return _from_objects(operation, packets)
 
 
-def _iterable(operation: str, packets: Iterable[ReadableBuffer] | ReadableBuffer, limit: int) -> list[ReadableBuffer]:
+def _iterable(operation: str, packets: Iterable[Readable] | Readable, limit: int) -> list[Readable]:
     """Return the packets as a list: one more than the limit at most, so that an endless iterable ends in an error."""
     try:
         is_one_buffer = memoryview(packets).ndim < 2  # type: ignore[arg-type]
@@ -151,14 +149,14 @@ def _iterable(operation: str, packets: Iterable[ReadableBuffer] | ReadableBuffer
     return list(islice(packets, limit + 1))  # type: ignore[arg-type]
 
 
-def _from_objects(operation: str, packets: Sequence[ReadableBuffer]) -> _Packets:
+def _from_objects(operation: str, packets: Sequence[Readable]) -> _Packets:
     packets = tuple(packets)  # a list may change meanwhile
     try:
-        joined = b"".join(packets)
+        joined = b"".join(cast("Iterable[bytes]", packets))
         if set(map(type, packets)) <= PLAIN_TYPES:
             sizes = list(map(len, packets))  # type: ignore[arg-type]
         else:
-            sizes = [memoryview(packet).nbytes for packet in packets]
+            sizes = [bytes_of(operation, packet, index).nbytes for index, packet in enumerate(packets)]
     except (TypeError, ValueError, BufferError):
         for index, packet in enumerate(packets):
             bytes_of(operation, packet, index)
@@ -169,14 +167,14 @@ def _from_objects(operation: str, packets: Sequence[ReadableBuffer]) -> _Packets
         in_c = ffi.new("uint32_t[]", sizes)
     except OverflowError:
         in_c = ffi.new("uint32_t[]", [min(size, LARGEST_SIZE) for size in sizes])
-    return _Packets(ffi.from_buffer("char[]", joined), in_c, len(sizes))
+    return _Packets(joined, in_c, len(sizes))
 
 
-def _from_array(operation: str, packets: ReadableBuffer, lengths: Lengths) -> _Packets:
+def _from_array(operation: str, packets: Readable, lengths: Lengths) -> _Packets:
     import numpy as np
 
-    memory = memory_of(operation, packets)
-    if memoryview(packets).itemsize != 1:
+    data = view_of(operation, packets)
+    if memoryview(cast("ReadableBuffer", packets)).itemsize != 1:
         raise TypeError(
             f"{operation}: an array of packets holds single bytes (uint8); view it as such if that is meant"
         )
@@ -186,13 +184,13 @@ def _from_array(operation: str, packets: ReadableBuffer, lengths: Lengths) -> _P
     if array.size and array.min() < 0:
         index = int(array.argmin())
         raise ValueError(f"{operation}: packet {index} cannot have a length of {array[index]} bytes")
-    sizes = np.minimum(array, LARGEST_SIZE).astype(np.uint32)
+    sizes = np.minimum(array.astype(np.uint64), LARGEST_SIZE).astype(np.uint32)
     total = int(sizes.sum(dtype=np.uint64))
-    if total != len(memory):
+    if total != len(data):
         raise ValueError(
-            f"{operation}: the {array.size} lengths add up to {total} bytes, but the array of packets has {len(memory)}"
+            f"{operation}: the {array.size} lengths add up to {total} bytes, but the array of packets has {len(data)}"
         )
-    return _Packets(memory, ffi.from_buffer("uint32_t[]", sizes), array.size)
+    return _Packets(data, ffi.from_buffer("uint32_t[]", sizes), array.size)
 
 
 def _encoded(packets: _Packets, limit: int) -> bytes:
@@ -216,11 +214,13 @@ def _measured(packets: _Packets, limit: int) -> int:
 
 
 def _write(target: Any, packets: _Packets, limit: int) -> int:
-    """Encode packets that were measured and fit; return the bundle's size in bytes."""
+    """Encode packets that were measured and fit into `target` (`char[]`); return the bundle's size in bytes."""
     stop = ffi.new("struct bundle_stop *")
-    return lib.bundle_encode(  # type: ignore[no-any-return]
-        target, len(target), packets.memory, len(packets.memory), packets.sizes, packets.count, limit, stop
-    )
+    with ffi.from_buffer("char[]", packets.data) as data:
+        _refuse_overlap(target, data)
+        return lib.bundle_encode(  # type: ignore[no-any-return]
+            target, len(target), data, len(data), packets.sizes, packets.count, limit, stop
+        )
 
 
 def _over_long(stop: Stop, size: int) -> BundleError:

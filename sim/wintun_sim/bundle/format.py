@@ -6,13 +6,18 @@ Every number here is read from shared/bundle.h, where the format is described.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from wintun_sim import native
 from wintun_sim.errors import WintunSimError
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
+    from numpy.typing import NDArray
+
+    # Any object with the buffer protocol; type checkers need to be told that arrays have it before Python 3.12.
+    Readable = ReadableBuffer | NDArray[Any]
+    Writable = WriteableBuffer | NDArray[Any]
 
 ffi, lib = native.load(native.CODEC)
 
@@ -77,22 +82,33 @@ def stop_of(stop: Any) -> Stop:
     return Stop(Reason(stop.reason), stop.offset, stop.number)
 
 
-def memory_of(operation: str, buffer: ReadableBuffer, *, writable: bool = False) -> Any:
-    """Return a buffer's memory as C sees it (`char[]`), which keeps the buffer from being resized while it lives.
+def view_of(operation: str, buffer: Readable, *, writable: bool = False) -> memoryview:
+    """Return a buffer's bytes as a memoryview of one dimension; while it lives, the buffer cannot be resized.
+
+    C is shown the view for one call at a time (`with ffi.from_buffer(...)`): CPython crashes when it collects a cycle
+    that holds a memoryview and, by way of C data that lives on, a buffer of that memoryview.
 
     Raises TypeError for an object that is no buffer, is not contiguous, or is read-only and has to be written to.
     """
     try:
-        return ffi.from_buffer("char[]", buffer, require_writable=writable)
+        view = memoryview(cast("ReadableBuffer", buffer))
+        if not view.nbytes:
+            view = view if view.ndim == 1 else memoryview(bytearray())
+        elif view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        reason = "it is not contiguous" if not view.c_contiguous else "it is read-only" if view.readonly else ""
     except (TypeError, ValueError, BufferError) as error:
+        view, reason = memoryview(b""), str(error)
+    if reason and (writable or reason != "it is read-only"):
         kind = "writable, contiguous" if writable else "contiguous"
-        raise TypeError(f"{operation} needs a {kind} bytes-like object, not this {_name(buffer)}: {error}") from error
+        raise TypeError(f"{operation} needs a {kind} bytes-like object, not this {_name(buffer)}: {reason}")
+    return view
 
 
-def bytes_of(operation: str, packet: ReadableBuffer, index: int) -> memoryview:
+def bytes_of(operation: str, packet: Readable, index: int) -> memoryview:
     """Return a packet as a memoryview of contiguous bytes; raise TypeError that names its index otherwise."""
     try:
-        view = memoryview(packet)
+        view = memoryview(cast("ReadableBuffer", packet))
     except (TypeError, ValueError, BufferError) as error:
         raise TypeError(f"{operation}: packet {index} is no bytes-like object but {_name(packet)}: {error}") from error
     if not view.c_contiguous:

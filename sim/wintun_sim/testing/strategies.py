@@ -1,0 +1,97 @@
+"""Hypothesis strategies for what the adapter carries: packets and bundles.
+
+    @given(bundles())
+    def test_my_parser_takes_any_bundle(data: bytes) -> None: ...
+
+Sizes are drawn so that every border is met often: nothing, one byte, around multiples of 16, the largest. Long packets
+are filled with a pattern, so that a large example costs hypothesis no more than a small one, and shrinks as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+
+from wintun_sim.bundle import ALIGNMENT, HEADER_SIZE, MAX_PACKET_SIZE, MAX_PACKETS, decode, encode
+
+WRITTEN_OUT = 64  # bytes of a packet that are drawn one by one; the rest repeats them
+IPV4_HEADER, IPV6_HEADER = 20, 40  # bytes: the least that the adapter takes for such a packet
+
+
+def packets(*, min_size: int = 0, max_size: int = MAX_PACKET_SIZE, ip: bool = False) -> st.SearchStrategy[bytes]:
+    """Return a strategy for packets of `min_size` to `max_size` bytes (within 0 to 61,424).
+
+    With `ip`, every packet is one that the adapter receives: IPv4 of 20 bytes or more, or IPv6 of 40 or more, judged as
+    the adapter does by the first four bits alone. Without, a packet is any bytes.
+
+    Raises ValueError for sizes that are out of range or leave no packet.
+    """
+    smallest = max(min_size, IPV4_HEADER) if ip else min_size
+    if not 0 <= min_size <= max_size <= MAX_PACKET_SIZE or smallest > max_size:
+        raise ValueError(f"packets(ip={ip}): no packet has {min_size} to {max_size} bytes")
+    any_packets = _sizes(smallest, max_size).flatmap(_of_size)
+    return any_packets.flatmap(_as_ip) if ip else any_packets
+
+
+def bundles(
+    of: st.SearchStrategy[bytes] | None = None,
+    *,
+    min_packets: int = 0,
+    max_packets: int = MAX_PACKETS,
+    zeroed: bool = True,
+) -> st.SearchStrategy[bytes]:
+    """Return a strategy for whole bundles of `min_packets` to `max_packets` (0 to 256) packets, by default `packets()`.
+
+    With `zeroed=False`, the reserved bytes and the padding hold anything, as bundles of real clients do; such a bundle
+    decodes, but not strictly. Raises ValueError for numbers that are out of range.
+    """
+    if not 0 <= min_packets <= max_packets <= MAX_PACKETS:
+        raise ValueError(f"bundles: a bundle has 0 to {MAX_PACKETS} packets, not {min_packets} to {max_packets}")
+    lists = st.lists(packets() if of is None else of, min_size=min_packets, max_size=max_packets)
+    encoded = lists.map(_encoded)
+    return encoded if zeroed else encoded.flatmap(_littered)
+
+
+def _encoded(contents: Sequence[bytes]) -> bytes:
+    return encode(contents)
+
+
+def _sizes(smallest: int, largest: int) -> st.SearchStrategy[int]:
+    small = st.integers(smallest, min(largest, smallest + 4 * ALIGNMENT))
+    multiples = st.integers(smallest // ALIGNMENT, largest // ALIGNMENT).map(lambda n: n * ALIGNMENT)
+    near_multiples = st.builds(int.__add__, multiples, st.integers(-1, 1))
+    return st.one_of(small, near_multiples, st.just(largest)).map(lambda size: min(max(size, smallest), largest))
+
+
+def _of_size(size: int) -> st.SearchStrategy[bytes]:
+    drawn = st.binary(min_size=min(size, WRITTEN_OUT), max_size=min(size, WRITTEN_OUT))
+    return drawn.map(lambda start: (start * -(-size // WRITTEN_OUT))[:size] if size > WRITTEN_OUT else start)
+
+
+def _as_ip(packet: bytes) -> st.SearchStrategy[bytes]:
+    versions = (4, 6) if len(packet) >= IPV6_HEADER else (4,)
+    return st.sampled_from(versions).map(lambda version: bytes([version << 4 | packet[0] & 15]) + packet[1:])
+
+
+def _littered(data: bytes) -> st.SearchStrategy[bytes]:
+    """Return a strategy that overwrites a bundle's reserved and padding bytes with others, at least one not zero."""
+    if not data:
+        return st.just(data)
+    return st.binary(min_size=1, max_size=WRITTEN_OUT).filter(any).map(lambda litter: _spread(data, litter))
+
+
+def _spread(data: bytes, litter: bytes) -> bytes:
+    littered = bytearray(data)
+    bundle = decode(data)
+    places = [
+        place
+        for offset, size in zip(bundle.offsets.tolist(), bundle.sizes.tolist(), strict=True)
+        for place in (
+            *range(offset - HEADER_SIZE + 4, offset),
+            *range(offset + size, offset + size + -size % ALIGNMENT),
+        )
+    ]
+    for index, place in enumerate(places):
+        littered[place] = litter[index % len(litter)]
+    return bytes(littered)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from wintun_sim.bundle import ALIGNMENT, HEADER_SIZE, MAX_PACKET_SIZE, MAX_PACKETS, decode, encode
 
-WRITTEN_OUT = 64  # bytes of a packet that are drawn one by one; the rest repeats them
+WRITTEN_OUT = 16  # bytes of a packet that are drawn; the rest repeats them, so that even 256 packets can be drawn
 IPV4_HEADER, IPV6_HEADER = 20, 40  # bytes: the least that the adapter takes for such a packet
 
 
@@ -30,8 +30,7 @@ def packets(*, min_size: int = 0, max_size: int = MAX_PACKET_SIZE, ip: bool = Fa
     smallest = max(min_size, IPV4_HEADER) if ip else min_size
     if not 0 <= min_size <= max_size <= MAX_PACKET_SIZE or smallest > max_size:
         raise ValueError(f"packets(ip={ip}): no packet has {min_size} to {max_size} bytes")
-    any_packets = _sizes(smallest, max_size).flatmap(_of_size)
-    return any_packets.flatmap(_as_ip) if ip else any_packets
+    return _packets(_sizes(smallest, max_size), ip)
 
 
 def bundles(
@@ -64,14 +63,15 @@ def _sizes(smallest: int, largest: int) -> st.SearchStrategy[int]:
     return st.one_of(small, near_multiples, st.just(largest)).map(lambda size: min(max(size, smallest), largest))
 
 
-def _of_size(size: int) -> st.SearchStrategy[bytes]:
-    drawn = st.binary(min_size=min(size, WRITTEN_OUT), max_size=min(size, WRITTEN_OUT))
-    return drawn.map(lambda start: (start * -(-size // WRITTEN_OUT))[:size] if size > WRITTEN_OUT else start)
-
-
-def _as_ip(packet: bytes) -> st.SearchStrategy[bytes]:
-    versions = (4, 6) if len(packet) >= IPV6_HEADER else (4,)
-    return st.sampled_from(versions).map(lambda version: bytes([version << 4 | packet[0] & 15]) + packet[1:])
+@st.composite
+def _packets(draw: st.DrawFn, sizes: st.SearchStrategy[int], ip: bool) -> bytes:
+    size = draw(sizes)
+    drawn = min(size, WRITTEN_OUT)
+    start = draw(st.binary(min_size=drawn, max_size=drawn))
+    if ip:
+        version = draw(st.sampled_from((4, 6))) if size >= IPV6_HEADER else 4
+        start = bytes([version << 4 | start[0] & 15]) + start[1:]
+    return (start * -(-size // WRITTEN_OUT))[:size]
 
 
 def _littered(data: bytes) -> st.SearchStrategy[bytes]:

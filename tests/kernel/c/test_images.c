@@ -86,6 +86,24 @@ TEST(a_crash_in_an_image_names_the_function_even_a_static_one)
         1);
 }
 
+static void call_loop(void *argument)
+{
+    struct call call;
+    struct image *image = argument;
+    call_enter(&call, "MiniportPause", PASSIVE_LEVEL, image);
+    ((counter_function *)(uintptr_t)image_symbol(image, "Loop"))();
+    call_leave(&call);
+}
+
+TEST(a_loop_that_never_calls_the_kernel_is_found_by_its_processor_time)
+{
+    current_host->crash.patience = 2;
+    actor_start(call_loop, load("counter.so"), 9);
+    CHECK(scheduler_run(0) == RUN_CRASHED);
+    CHECK_EQUAL(count_events(HOST_EVENT_CRASHED, NULL, "MiniportPause: endless loop: 1 s of processor time"), 1);
+    CHECK_EQUAL(count_events(HOST_EVENT_CRASHED, NULL, "in Loop"), 1);
+}
+
 TEST(a_call_into_an_unloaded_image_is_a_crash_of_the_driver)
 {
     struct image *image = load("counter.so");

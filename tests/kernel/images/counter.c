@@ -18,6 +18,13 @@ __declspec(dllexport) int Crash(void)
     return TouchNothing(NULL) + 1;
 }
 
+__declspec(dllexport) int Loop(void)
+{
+    while (Count != 0)
+        Count |= 1;
+    return 0;
+}
+
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     (void)DriverObject;

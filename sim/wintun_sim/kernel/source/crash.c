@@ -18,6 +18,7 @@
 
 #include "host.h"
 #include "scheduler.h"
+#include "watchdog.h"
 
 #if defined(WITH_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -78,6 +79,35 @@ static void on_signal(int number, siginfo_t *information, void *context)
     scheduler_abandon(RUN_CRASHED);
 }
 
+static uint32_t patience(void)
+{
+    return current_host->crash.patience == 0 ? WATCHDOG_PATIENCE : current_host->crash.patience;
+}
+
+/* A tick of the watchdog. Only driver code is abandoned: the host kernel's own may hold the C library's locks, and
+ * comes back. */
+static void on_tick(int number, siginfo_t *information, void *context)
+{
+    static uint64_t last_steps;
+    static uint32_t ticks;
+    (void)information;
+    const struct actor *actor = inside && current_host != NULL ? current_host->scheduler.current : NULL;
+    uint64_t steps = actor == NULL ? 0 : current_host->scheduler.steps;
+    if (actor == NULL || steps != last_steps)
+        ticks = 0;
+    last_steps = steps;
+    if (actor == NULL || ++ticks < patience() || image_of(program_counter(context)) == NULL)
+        return;
+    ticks = 0;
+    noted.signal = number;
+    noted.place = program_counter(context);
+    noted.no_address = false;
+    noted.operation = actor->operation;
+    noted.handler = actor->handler;
+    current_host->crash.crashed = true;
+    scheduler_abandon(RUN_CRASHED);
+}
+
 static void take_signals(void)
 {
     struct sigaction action;
@@ -88,6 +118,9 @@ static void take_signals(void)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &action, &previous[i]);
+    action.sa_sigaction = on_tick;
+    action.sa_flags |= SA_RESTART;
+    sigaction(WATCHDOG_SIGNAL, &action, NULL);
 }
 
 static pthread_key_t stack_key;
@@ -102,14 +135,24 @@ static void free_signal_stack(void *memory)
     free(memory);
 }
 
+/* A fork's child has no timers; its thread must prepare itself again. */
+static unsigned generation = 1;
+
+static void forked(void)
+{
+    generation += 1;
+}
+
 static void prepare_process(void)
 {
+    pthread_atfork(NULL, NULL, forked);
     pthread_key_create(&stack_key, free_signal_stack);
     take_signals();
 }
 
 static void prepare_thread(void)
 {
+    watchdog_start();
     stack_t stack;
     if (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0)
         return;
@@ -122,12 +165,12 @@ static void prepare_thread(void)
 
 void crash_thread_enters(void)
 {
-    static _Thread_local bool prepared;
-    if (!prepared)
+    static _Thread_local unsigned prepared;
+    if (prepared != generation)
     {
         pthread_once(&once, prepare_process);
         prepare_thread();
-        prepared = true;
+        prepared = generation;
     }
     inside = true;
 }
@@ -163,6 +206,19 @@ void crash_now(const char *format, ...)
     noted.signal = 0;
     current_host->crash.crashed = true;
     scheduler_abandon(RUN_CRASHED);
+}
+
+/* Where the sampled loop stands differs from run to run; which function it is in does not. */
+static void report_loop(const struct image *image)
+{
+    char place[256];
+    image_place(image, noted.place, place, sizeof place);
+    place[strcspn(place, "+")] = 0;
+    char text[384];
+    snprintf(text, sizeof text, "endless loop: %u s of processor time without a call that others could see, in %s",
+             (patience() + WATCHDOG_TICKS_A_SECOND - 1) / WATCHDOG_TICKS_A_SECOND, place);
+    log_crash(noted.operation, noted.handler, text);
+    noted.signal = 0;
 }
 
 /* The address in words that are the same in every process. */
@@ -216,6 +272,11 @@ void crash_report(void)
     clean_signal_stack();
     if (noted.signal == 0)
         return; /* crash_now has said it */
+    if (noted.signal == WATCHDOG_SIGNAL)
+    {
+        report_loop(image_of(noted.place));
+        return;
+    }
     char where[128] = "";
     if (noted.no_address)
         snprintf(where, sizeof where,

@@ -1,6 +1,6 @@
-/* A driver that crashes: SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP in an actor, a failed ASSERT, KeBugCheckEx. The run
- * ends with a HOST_EVENT_CRASHED event that names signal, address and place; the process lives on, and the host can be
- * restored or closed.
+/* A driver that crashes: SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP in an actor, a failed ASSERT, KeBugCheckEx, or a
+ * loop that uses up seconds of processor time without one scheduling point. The run ends with a HOST_EVENT_CRASHED
+ * event that names signal, address and place; the process lives on, and the host can be restored or closed.
  */
 #ifndef WINTUN_SIM_CRASH_H
 #define WINTUN_SIM_CRASH_H
@@ -10,7 +10,8 @@
 
 struct crash
 {
-    bool crashed; /* since the host was opened or restored */
+    bool crashed;      /* since the host was opened or restored */
+    uint32_t patience; /* ticks of the watchdog without a scheduling point; 0 means WATCHDOG_PATIENCE */
 };
 
 /* Ends the run from an actor: logs the event with the words of `format` and abandons it. Outside an actor: aborts the

@@ -90,6 +90,7 @@ def test_a_pending_pause_ends_with_its_completion_even_if_that_comes_first(early
     halves: list[Event] = [Returned("p", ndis.NDIS_STATUS_PENDING), PauseCompleted("p")]
     for event in reversed(halves) if early else halves:
         assert ledger.state("a") is (State.PAUSED if early and event is halves[0] else State.PAUSING)
+        assert ledger.refusal(Restart(name="r9", adapter="a")), "not before both have happened"
         ledger.observe(event)
     ledger.end(pause)
     assert ledger.state("a") is State.PAUSED

@@ -10,6 +10,7 @@ import pytest
 
 from tests.model.world import (
     CANCELLED,
+    D0,
     INVALID_HANDLE,
     LOW_POWER,
     MEDIA_DISCONNECTED,
@@ -24,7 +25,7 @@ from tests.model.world import (
 )
 from wintun_sim.lifecycle import Order, State
 from wintun_sim.model import ModelMachine
-from wintun_sim.model.interleave import Exploration, explore
+from wintun_sim.model.interleave import Exploration, Interleaving, explore
 from wintun_sim.operations import (
     Cancel,
     CancelSend,
@@ -102,6 +103,7 @@ class Judge:
         events = [*self.setup, *machine.events]
         self.each_ends_once(machine, events)
         self.packets_keep_their_order(events)
+        self.nothing_comes_late(machine)
         for adapter in machine.adapters.values():
             assert not adapter.serving
             assert not adapter.indicating
@@ -115,11 +117,31 @@ class Judge:
                 assert told[-1] == (adapter.handles > 0)
             assert all(one != other for one, other in pairwise(told))
             assert (adapter.state is State.HALTED) == (not adapter.published)
-            if adapter.state is not State.RUNNING:
+            if adapter.state is not State.RUNNING or adapter.power != D0:
                 assert not adapter.queue
+            if Returned("down", SUCCESS) in events:
+                assert adapter.state is State.SHUTDOWN
             assert adapter.packets_out == len(packets_of(events))
             assert adapter.octets_out == sum(map(len, packets_of(events)))
             assert adapter.packets_in == sum(isinstance(event, PacketReceived) for event in events)
+
+    def nothing_comes_late(self, machine: ModelMachine) -> None:
+        """What a handler ended has ended: no packet after a pause or low power, nothing at all after halt."""
+        if any(isinstance(operation, Restart) for operation in self.operations[len(RUNNING) :]):
+            return
+        ended: set[str] = set()
+        for event in machine.events:
+            if "halt" in ended and not isinstance(event, Refused):
+                assert isinstance(event, IrpCompleted)
+                assert event.status == INVALID_HANDLE
+            if ended:
+                assert not isinstance(event, PacketReceived)
+                assert not (isinstance(event, NblCompleted) and event.status == SUCCESS)
+            match event:
+                case Returned("p" | "halt" as name, status) if status == SUCCESS:
+                    ended.add(name)
+                case PauseCompleted(name) | OidCompleted("power" as name):
+                    ended.add(name)
 
     def each_ends_once(self, machine: ModelMachine, events: list[Event]) -> None:
         """Every request and every NBL is given back exactly once, but for reads and NBLs that still wait."""
@@ -142,7 +164,11 @@ class Judge:
                     key = (operation.name, index)
                     assert ((NblCompleted, *key) in ends) == (key not in queued)
             elif isinstance(operation, Pause):
-                returned = [event.status for event in events if isinstance(event, Returned) and event.operation == "p"]
+                returned = [
+                    event.status
+                    for event in events
+                    if isinstance(event, Returned) and event.operation == operation.name
+                ]
                 assert len(returned) == 1
                 assert returned[0] in (SUCCESS, PENDING)
                 assert ((PauseCompleted, operation.name, 0) in ends) == (returned[0] == PENDING)
@@ -314,7 +340,9 @@ def test_clients_come_and_go_at_once_and_every_change_is_told_in_order() -> None
 def test_a_shutdown_ends_the_pause_that_it_overtakes() -> None:
     down = Shutdown(name="down", adapter="a")
     found = race(PAUSE, down, setup=[*OPENED, send()])
-    assert statuses(found, "p", "s1") == {(SUCCESS, PAUSED), (None, PAUSED)}, "paused first, or never"
+    assert statuses(found, "p", "s1") == {(SUCCESS, PAUSED), (PENDING, PAUSED), (None, PAUSED)}, (
+        "paused, or never asked"
+    )
     found = race(write(), [PAUSE], [down])
     assert (SUCCESS, PENDING, SUCCESS) in statuses(found, "w1", "p", "down")
 
@@ -339,6 +367,62 @@ def test_the_oldest_is_dropped_at_once_while_somebody_else_serves(monkeypatch: p
     found = race(read(), send(20), setup=[*OPENED, single])
     assert {status_of(events, "fill") for events in found.events.values()} == {SUCCESS, SEND_ABORTED}
     race(send(20), send(21), setup=[*OPENED, single])
+
+
+def test_a_chain_against_whatever_empties_the_queue() -> None:
+    """The adapter is asked for each NBL, in the step that queues it: nothing slips in behind a flush."""
+    chain = Send(name="s1", adapter="a", nbls=(nbl(ipv4(mark=1)), nbl(), nbl(ipv4(mark=2))))
+    enders: list[tuple[list[Operation], int]] = [
+        ([PAUSE], PAUSED),
+        (LEAVE, MEDIA_DISCONNECTED),
+        ([SetPower(name="power", adapter="a", state=4)], LOW_POWER),
+        ([Shutdown(name="down", adapter="a")], PAUSED),
+    ]
+    for actor, status in enders:
+        found = race(chain, actor)
+        ends = {
+            tuple(event.status for event in sorted(events, key=repr) if isinstance(event, NblCompleted))
+            for events in found.events.values()
+        }
+        assert (status, SUCCESS, status) in ends, "the first was queued, the second had nothing to wait for"
+        assert (status, status, status) in ends
+
+
+def test_a_send_that_serves_to_make_room_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it serves, the lock is free, and a pause may empty the queue: then there is room, but no way in."""
+    monkeypatch.setattr("wintun_sim.model.stack.QUEUE_LIMIT", 1)
+    found = race(send(2), PAUSE, setup=[*OPENED, send(1)])
+    assert statuses(found, "s1", "s2") == {(PAUSED, PAUSED), (SEND_ABORTED, PAUSED)}
+
+
+def test_a_call_that_has_begun_may_find_the_machine_going_down() -> None:
+    """The host asked it in Running; between that and its first look at the state a shutdown comes."""
+    down = Shutdown(name="down", adapter="a")
+    assert statuses(race(send(), down), "s1") == {(PAUSED,), (None,)}
+    assert (PENDING,) not in statuses(race(PAUSE, down), "p")
+    again = Restart(name="again", adapter="a")
+    found = race(again, down, setup=[*OPENED, Pause(name="p0", adapter="a")])
+    assert statuses(found, "again", "down") == {(SUCCESS, SUCCESS), (None, SUCCESS)}
+
+
+def test_while_halt_waits_nobody_comes_in() -> None:
+    """Else a client that asks often enough could hold it up for ever."""
+    machine = ModelMachine(order=Order.RAW)
+    for operation in OPENED:
+        machine.perform(operation)
+    run = Interleaving(machine, [[write()], [HALT], [Create(name="h2", adapter="a")]])
+    while run.actors[0].key()[1:] == () or machine.adapters["a"].active == 0:
+        run.choose(run.able(), 0)
+    while run.actors[1].waiting is None:
+        run.choose([1], 0)
+    assert not run.actors[1].can_step(machine)
+    while 2 in run.able():
+        run.choose([2], 0)
+    assert machine.events == [IrpCompleted("h2", "h2", INVALID_HANDLE)]
+    assert not run.actors[1].can_step(machine)
+    while able := run.able():
+        run.choose(able, 0)
+    assert [type(event) for event in machine.events[1:]] == [PacketReceived, IrpCompleted, Returned]
 
 
 CORPUS: list[Operation] = [

@@ -104,6 +104,7 @@ class Ledger:
         self._names: set[str] = set()
         self._under_way: dict[str, Operation] = {}
         self._lent: dict[str, _Lent] = {}
+        self._half_paused: set[str] = set()
         self._refusals: dict[type[Operation], Callable[[Any], str | None]] = {
             Load: lambda operation: None,
             Unload: self._refuse_unload,
@@ -174,7 +175,9 @@ class Ledger:
         elif kind is OidCompleted:
             self._observe_oid(event)  # type: ignore[arg-type]
         elif kind is PauseCompleted:
-            self._complete_pause(event.operation)  # type: ignore[attr-defined]
+            operation = self._under_way.get(event.operation)  # type: ignore[attr-defined]
+            if isinstance(operation, Pause):
+                self._observe_pause(operation, None)
 
     def end(self, operation: Operation) -> None:
         """Take note that the call has returned. A pause or an OID request that is pending goes on until its event."""
@@ -462,10 +465,7 @@ class Ledger:
             return
         success = event.status == ndis.STATUS_SUCCESS
         if isinstance(operation, Pause):
-            if success:
-                self._complete_pause(operation.name)
-            elif event.status != ndis.NDIS_STATUS_PENDING:
-                self._leave(operation, State.PAUSING, State.RUNNING)
+            self._observe_pause(operation, event.status)
             return
         if isinstance(operation, Restart):
             self._leave(operation, State.RESTARTING, State.RUNNING if success else State.PAUSED)
@@ -488,12 +488,23 @@ class Ledger:
             self.adapters[operation.adapter].calls.pop(operation.name, None)
         del self._under_way[operation.name]
 
-    def _complete_pause(self, name: str) -> None:
-        """A pause may complete before the handler has returned NDIS_STATUS_PENDING, so either may come first."""
-        operation = self._under_way.get(name)
-        if isinstance(operation, Pause):
-            self._leave(operation, State.PAUSING, State.PAUSED)
-            del self._under_way[name]
+    def _observe_pause(self, operation: Pause, status: int | None) -> None:
+        """Take note of a pause's return with ``status``, or of its completion (None).
+
+        It may be completed before its handler has returned NDIS_STATUS_PENDING; it is over when both have happened.
+        """
+        name = operation.name
+        adapter = self.adapters[operation.adapter]
+        if status is None or status == ndis.NDIS_STATUS_PENDING:
+            if status is None and adapter.state is State.PAUSING:
+                adapter.state = State.PAUSED
+            if name not in self._half_paused:
+                self._half_paused.add(name)
+                return
+            self._half_paused.remove(name)
+        after = State.RUNNING if status not in (None, ndis.NDIS_STATUS_PENDING, ndis.STATUS_SUCCESS) else State.PAUSED
+        self._leave(operation, State.PAUSING, after)
+        del self._under_way[name]
 
     def _leave(self, operation: AdapterOperation, before: State, after: State) -> None:
         adapter = self.adapters[operation.adapter]

@@ -65,7 +65,10 @@ class Actor:
             return False
 
     def step(self, machine: ModelMachine) -> str:
-        """Take a step: on to the next point where others may come in. Return the words said there."""
+        """Take a step: on to the next point where others may come in. Return the words said there.
+
+        That a call begins is a step of its own: the host has decided that it may, and then others come in between.
+        """
         operation = self.next
         assert operation is not None
         if self.steps is None:
@@ -75,6 +78,7 @@ class Actor:
                 self.done += 1
                 return reason
             self.steps = machine.start(operation)
+            return f"{operation.verb} begins"
         self.waiting = None
         try:
             point = next(self.steps)

@@ -1,5 +1,6 @@
 """The judge must see every kind of difference, and must not see any where there is none."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -8,10 +9,12 @@ import pytest
 from tests.check import false_drivers as false
 from wintun_sim.check import task as task_module
 from wintun_sim.check.finding import Finding
+from wintun_sim.check.machines import open_driver
 from wintun_sim.check.main import plan
 from wintun_sim.check.shrink import shrink
 from wintun_sim.check.task import Result, Task, compare, drawn, perform
 from wintun_sim.check.visited import Visited
+from wintun_sim.errors import UnavailableError
 from wintun_sim.integrations.pcap import read_packets, shipped_captures
 from wintun_sim.model import ModelMachine
 from wintun_sim.operations import Operation
@@ -135,3 +138,9 @@ def test_what_a_shipped_scenario_expects_is_held_against_both_machines(driver: C
     assert result.finding.signature() == ("expectation", "links")
     assert result.finding.source == "wrong"
     assert [operation.verb for operation in result.finding.operations] == ["load", "initialize"]
+
+
+def test_without_a_host_kernel_the_reason_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wintun_sim.kernel", None)
+    with pytest.raises(UnavailableError, match="the host kernel is not built in here"):
+        open_driver(None, "strict", (6, 80))

@@ -11,14 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from wintun_sim.check.finding import Finding
+from wintun_sim.check.finding import Finding, say_operation
+from wintun_sim.check.machines import open_model
 from wintun_sim.check.report import Found, Report
 from wintun_sim.check.shrink import shrink
 from wintun_sim.check.task import WALK_LENGTH, Comparison, Result, Task, compare, drawn, perform
 from wintun_sim.check.visited import Visited
-from wintun_sim.check.worker import TIMEOUT, Worker, WorkerDied
+from wintun_sim.check.worker import PATIENCE, TIMEOUT, Worker, WorkerDied
 from wintun_sim.operations import Operation
 from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
+from wintun_sim.trace import record
 
 DEFAULT_STEPS: Final = 100_000
 """Operations that a check carries out, playbacks of captures included; about 20 seconds on two cores."""
@@ -200,7 +202,9 @@ def _judge(scenario: Scenario, image: Path | None, worker: Worker) -> tuple[Find
         return comparison.finding, comparison
     except WorkerDied as death:
         operations = tuple(scenario.operations())[: death.steps]
-        return _deadly(operations, death, scenario.order, scenario.ndis), Comparison(None, {}, {})
+        trace = record(Scenario(setup=scenario.setup), open_model(scenario.order, scenario.ndis), "model")
+        ours = {step.operation.name: step.events for step in trace.steps}
+        return _deadly(operations, death, scenario.order, scenario.ndis), Comparison(None, ours, {})
 
 
 def judge(scenario: Scenario, image: Path | None) -> Comparison:
@@ -219,11 +223,11 @@ def _post_mortem(task: Task, death: WorkerDied) -> Result:
 
 
 def _deadly(operations: Sequence[Operation], death: WorkerDied, order: Order, ndis: tuple[int, int]) -> Finding:
-    if operations:
-        where = f"{operations[-1].name} ({operations[-1].verb}), operation {len(operations)}"
-    else:
-        where = "the image was loaded"
-    return Finding(death.kind, death.reason, f"{death.reason} while {where}", tuple(operations), order, ndis)
+    what = (
+        f"no step ended within {PATIENCE:.0f} s" if death.reason == TIMEOUT else f"its process ended ({death.reason})"
+    )
+    where = say_operation(operations[-1]) if operations else "before the first operation"
+    return Finding(death.kind, death.reason, f"{where}: {what}", tuple(operations), order, ndis)
 
 
 __all__ = ["DEFAULT_STEPS", "check", "crew", "default_jobs", "explain", "judge", "plan"]

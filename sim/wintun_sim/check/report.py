@@ -135,10 +135,10 @@ class Report:
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
         for name in sorted(counts["depths"]):
             yield f"  {name}: {counts['depths'][name]:,} times"
-        missing = self.visited.missing()
-        yield f"not visited: {', '.join(missing) if missing else 'nothing that was to be visited'}"
         if self.stopped:
             yield "stopped early: enough failures to explain"
+        else:
+            yield f"not visited: {', '.join(self.visited.missing()) or 'nothing that was to be visited'}"
         if not self.findings:
             yield "PASSED"
             return

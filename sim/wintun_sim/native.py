@@ -27,7 +27,7 @@ def load(name: str) -> tuple[Any, Any]:
 
 
 def load_module(name: str) -> Any:
-    """Return the extension module `name`, one that was written by hand and has its version as VERSION; raises as load()."""
+    """Return the extension module `name`, which was written by hand and has a VERSION; raises what load() raises."""
     module = _module(name)
     _compare(name, module.VERSION)
     return module

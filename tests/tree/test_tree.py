@@ -23,7 +23,7 @@ WIDE = re.compile(r"^\s*\||://|^\[")  # tables, addresses
 # A room imports only rooms that stand before it.
 ROOMS = (
     *("errors", "native", "bundle", "ndis", "operations", "lifecycle", "model", "kernel", "scenario", "trace", "check"),
-    *("adapter", "testing", "client", "integrations", "render", "lessons", "cli"),
+    *("adapter", "testing", "client", "integrations", "render", "lessons", "bench", "cli"),
 )
 
 

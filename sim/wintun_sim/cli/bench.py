@@ -1,18 +1,21 @@
 """`wintun-sim bench`: how fast the parts are, each measured side by side with what it is to be compared with."""
 
+from __future__ import annotations
+
 import argparse
-import json
 import sys
-from pathlib import Path
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("bench", help="measure how fast a part is", description=__doc__)
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("bench", help="measure how fast a part is", allow_abbrev=False)
     subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     codec = subjects.add_parser(
         "codec",
         help="the bundle codec, in C and in Python",
-        description="Measure the bundle codec against memcpy, an unchecked walk and pure Python; print medians.",
+        description="Measures the bundle codec against memcpy, an unchecked walk and pure Python, and prints "
+        "medians, targets and verdicts. Exit status 0: all targets met; 1: some were missed.",
+        allow_abbrev=False,
     )
     codec.add_argument("--rounds", type=_positive, default=101, metavar="N", help="measurements of each (default 101)")
     codec.add_argument(
@@ -32,6 +35,7 @@ def run_codec(arguments: argparse.Namespace) -> int:
     """Print the table; the exit status is 1 when a target was missed."""
     from wintun_sim.bench.codec import measure
     from wintun_sim.bench.measure import table
+    from wintun_sim.cli.output import write_json
 
     rows = []
     for row in measure(arguments.rounds, arguments.megabytes):
@@ -43,13 +47,10 @@ def run_codec(arguments: argparse.Namespace) -> int:
     missed = sum(row.verdict == "missed" for row in rows)
     with_target = sum(row.target is not None for row in rows)
     if arguments.json is not None:
-        text = json.dumps(
-            {"rounds": arguments.rounds, "missed": missed, "rows": [row.as_json() for row in rows]}, indent=2
-        )
-        if arguments.json == "-":
-            print(text)
-            return int(missed > 0)
-        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+        value = {"rounds": arguments.rounds, "missed": missed, "rows": [row.as_json() for row in rows]}
+        write_json(value, arguments.json)
+    if arguments.json == "-":
+        return int(missed > 0)
     print(f"Medians of {arguments.rounds} rounds, nanoseconds per packet.\n")
     print(table(rows))
     print(f"\n{with_target - missed} of {with_target} targets met.")

@@ -1,0 +1,90 @@
+"""`wintun-sim bench codec`: what is measured is what was named, and targets are judged as they are printed.
+
+No test here looks at how long anything took.
+"""
+
+import json
+import subprocess
+import sys
+from itertools import groupby
+
+import pytest
+
+from tests.bundle import oracle
+from wintun_sim.bench import pure
+from wintun_sim.bench.measure import Row, side_by_side, table
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "bound", "target", "ratio", "verdict"),
+    [
+        (5.0, "at most", 1.25, 1.25, "met"),
+        (5.01, "at most", 1.25, 1.2525, "missed"),
+        (2.0, "at least", 2.0, 2.0, "met"),
+        (2.01, "at least", 2.0, 4 / 2.01, "missed"),
+        (99.0, "at least", None, 4 / 99, ""),
+    ],
+)
+def test_a_target_is_met_or_missed(
+    time_ns: float, bound: str, target: float | None, ratio: float, verdict: str
+) -> None:
+    row = Row("subject", "64 B", "baseline", time_ns, 4.0, bound, target)  # type: ignore[arg-type]
+    assert row.ratio == pytest.approx(ratio)
+    assert row.verdict == verdict
+
+
+def test_the_table_shows_both_sides_the_target_and_the_verdict() -> None:
+    rows = [
+        Row("encode", "64 B", "memcpy", 2.5, 2.0, "at most", 1.2),
+        Row("decode", "mixed", "struct", 2, 500, "at least", 50),
+    ]
+    heading, first, second = table(rows).splitlines()
+    assert heading.split() == ["what", "packets", "ns", "against", "ns", "ratio", "target", "verdict"]
+    assert first.split() == ["encode", "64", "B", "2.50", "memcpy", "2.00", "1.25", "<=", "1.2", "missed"]
+    assert second.split() == ["decode", "mixed", "2.00", "struct", "500.00", "250", ">=", "50", "met"]
+
+
+def test_contenders_take_turns() -> None:
+    """What disturbs the machine in one round disturbs all contenders."""
+    order: list[str] = []
+    times = side_by_side({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, packets=1, rounds=3)
+    assert times.keys() == {"a", "b"}
+    assert "".join(turn for turn, _ in groupby(order)) == "abababab", "each is warmed up, then three rounds"
+
+
+def test_the_python_that_the_codec_is_compared_with_does_the_same_work() -> None:
+    packets = [bytes([65]) * size for size in (0, 1, 15, 16, 17, 1420)]
+    assert pure.encode(packets) == oracle.encode(packets)
+    assert pure.decode(oracle.encode(packets)) == packets
+    for damaged in (oracle.encode(packets)[:-1], oracle.encode(packets) + b"\xff" * 20, oracle.encode([b""]) * 300):
+        assert pure.decode(damaged) == oracle.decode(damaged).packets
+    for refused in ([bytes(61_425)], [b""] * 257):
+        with pytest.raises(ValueError, match="packet"):
+            pure.encode(refused)
+
+
+def test_the_command_prints_every_comparison_and_says_by_its_status_whether_a_target_was_missed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wintun_sim", "bench", "codec", "--rounds", "1", "--megabytes", "1", "--json"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert done.stderr == b""
+    assert done.returncode == (1 if report["missed"] else 0)
+    assert report["missed"] == sum(row["verdict"] == "missed" for row in report["rows"])
+    with_target = {(row["subject"], row["size"], row["target"]) for row in report["rows"] if row["target"] is not None}
+    assert with_target == {
+        *(("C encode", f"{size} B", target) for size, target in ((64, 1.15), (576, 1.06), (1420, 1.06))),
+        *(("C decode", f"{size} B", 1.2) for size in (64, 576, 1420)),
+        *(("C decode", f"{size} B, memory", target) for size, target in ((64, 1.2), (576, 0.6), (1420, 0.45))),
+        *(("decode to list of bytes", f"{size} B", 6.0) for size in (64, 576)),
+        *(("decode to arrays, 64 bundles", f"{size} B", 50.0) for size in (64, 576, 1420)),
+    }
+    assert all(row["time_ns"] > 0 and row["baseline_ns"] > 0 for row in report["rows"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonsense",), ("codec", "--rounds", "0"), ("codec", "--megabytes", "x")])
+def test_bad_arguments_end_with_status_2(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([sys.executable, "-m", "wintun_sim", "bench", *arguments], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr

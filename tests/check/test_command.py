@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.defects.test_defects import HERE, built
+from tests.defects.build import build
 from wintun_sim.cli import main
 from wintun_sim.kernel import builder
 
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_report_whatever_the_number_of_workers(
 def test_a_broken_driver_fails_with_a_file_and_the_line_that_replays_it(
     capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
-    image = built(here / "sources", HERE / "pause-forgets-nbl.patch")
+    image = build(here / "sources", "pause-forgets-nbl")
     assert main(["check", str(image), "--seed", "1", "--steps", "8000"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("FAILED rule PauseOutstanding") for line in lines)

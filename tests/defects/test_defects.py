@@ -17,7 +17,7 @@ CAPTURES = {"icmp": tuple(packet.data for packet in read_packets(shipped_capture
 
 
 def findings_of(name: str) -> list[tuple[str, str]]:
-    """Return the kind and rule that a patch says it is found by; more than one where chance decides which comes first."""
+    """Return the kinds and rules that a patch says it is found by; several where chance decides which comes first."""
     line = re.search(r"^Finding: (\w+) (\w+(?: or \w+)*)$", (HERE / f"{name}.patch").read_text(), re.MULTILINE)
     assert line is not None, f"{name}.patch has no line 'Finding: KIND RULE'"
     return [(line[1], rule) for rule in line[2].split(" or ")]

@@ -1,4 +1,4 @@
-"""Plays a small miniport of the tests' own (miniports/specimen.c), well-behaved or with one defect, on the host kernel."""
+"""Plays a small miniport of the tests' own (miniports/specimen.c), well-behaved or with one defect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each rule that the I/O manager and NDIS check: broken by a driver that does one thing wrong, kept by the same without it.
+"""Each rule of the I/O manager and of NDIS, broken by a driver that does one thing wrong, and kept by it without that.
 
 The driver is the specimen (miniports/specimen.c). What it does wrong is on the left, on the right what Microsoft or the
 documentation calls that.
@@ -80,7 +80,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rules_broken_in_a_life(image: Path, defect: str) -> list[str]:
-    """Play a life with one defect to its end, or to the end of the driver; the names of the rules it broke, each once."""
+    """Play a life with one defect, as far as the driver gets; return the rules that it broke, each once."""
     rules: list[str] = []
     with machine_of(image) as machine:
         for operation in life(defect):

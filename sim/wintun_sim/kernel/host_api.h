@@ -236,7 +236,7 @@ int host_counters(struct host *host, uint32_t adapter, struct host_counters *cou
 /* Arms or disarms one fault. 1, or 0 when the kind is unknown. */
 int host_inject(struct host *host, const struct host_fault *fault);
 
-/* Choices that the oracle made so far, for replay. */
+/* Choices that the oracle made since host_clear_events(), for replay; valid until the next call. */
 const uint32_t *host_choices(struct host *host, size_t *count);
 
 /* A copy of the whole world between two operations, and back to it. One snapshot a host; taking one again replaces it.

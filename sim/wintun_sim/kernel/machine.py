@@ -46,12 +46,14 @@ class DriverMachine:
         order: Order | str = Order.STRICT,
         ndis: tuple[int, int] = (6, 80),
         images: Mapping[str, Path] | None = None,
+        seed: int | None = None,
     ) -> None:
         """Make a host with NDIS of version ``ndis`` on which nothing is loaded.
 
-        Each Load loads ``image``, by default the project's own driver, or what ``images`` has for the Load's name.
-        Raises ``UnavailableError`` where there is no host kernel or no such image was built, ``UsageError`` for an
-        image file that is not there, ``ValueError`` for an unknown order or version.
+        Actors of one ``play`` take turns as chance has it that ``seed`` (0…2⁶⁴−1) determines; without a seed each
+        goes on until it ends or waits. Each Load loads ``image``, by default the project's own driver, or what
+        ``images`` has for the Load's name. Raises ``UnavailableError`` where there is no host kernel or no such image
+        was built, ``UsageError`` for an image file that is not there, ``ValueError`` for an unknown order or version.
         """
         self.ledger = Ledger(order)
         self._ffi, self._lib = native.load(native.HOST)
@@ -61,11 +63,13 @@ class DriverMachine:
         self._operations = Operations(self._ffi, self._names)
         self._events = Events(self._ffi, self._lib, self._names)
         self._gone: str | None = None
-        self._host = self._open(ndis)
+        self._host = self._open(ndis, seed)
 
-    def _open(self, ndis: tuple[int, int]) -> Any:
+    def _open(self, ndis: tuple[int, int], seed: int | None) -> Any:
         options = self._ffi.new("struct host_options *")
         options.ndis_major, options.ndis_minor = ndis
+        if seed is not None:
+            options.oracle, options.seed = self._lib.HOST_ORACLE_RANDOM, seed
         error = self._ffi.new("char[]", ERROR_SIZE)
         host = self._lib.host_create(options, error, ERROR_SIZE)
         if host == self._ffi.NULL:
@@ -84,8 +88,8 @@ class DriverMachine:
         reason = self.ledger.admit(operation)
         if reason is not None:
             return (Refused(operation.name, reason),)
-        structure = self._operations.of(operation, self._path_of(operation))
-        result = self._lib.host_perform(self._host, structure, 1, self._ffi.NULL)
+        array = self._operations.array([(operation, self._path_of(operation))])
+        result = self._lib.host_perform(self._host, array, 1, self._ffi.NULL)
         events = self.take_events()
         for event in events:
             self.ledger.observe(event)
@@ -95,6 +99,39 @@ class DriverMachine:
         if result != self._lib.HOST_QUIET:
             self._gone = f"{operation.verb} {operation.name!r} ended the driver"
         return events
+
+    def play(self, actors: Sequence[Sequence[Operation]]) -> Sequence[Event]:
+        """Carry out the operations of all actors at once until nothing can go on, and return what happened, in order.
+
+        The ledger is not asked, since it is the caller's choice what overlaps (``lifecycle.may_overlap`` says what
+        may); a handle, adapter or request that an actor needs must be there. Raises ``DriverGone`` as ``perform``
+        does.
+        """
+        self._check_usable()
+        array = self._operations.actors(
+            [[(operation, self._path_of(operation)) for operation in operations] for operations in actors]
+        )
+        result = self._lib.host_run(self._host, array, len(actors))
+        events = self.take_events()
+        if result != self._lib.HOST_QUIET:
+            self._gone = "a play of several actors ended the driver"
+        return events
+
+    def snapshot(self) -> None:
+        """Remember the whole world as it is between two calls, in place of what was remembered before."""
+        self._check_usable()
+        if not self._lib.host_snapshot(self._host):
+            raise DriverGone("there is no memory for a snapshot")
+
+    def restore(self) -> None:
+        """Bring the world back to the snapshot, whatever happened since; the ledger stays as it is.
+
+        Raises ``ValueError`` when there is none.
+        """
+        self._check_open()
+        if not self._lib.host_restore(self._host):
+            raise ValueError("restore: there is no snapshot")
+        self._gone = None
 
     def take_events(self) -> list[Event]:
         """Return what happened since the last time, and forget it. Raises ``DriverGone`` after ``close``."""

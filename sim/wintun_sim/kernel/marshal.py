@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,25 +86,38 @@ class Names:
 
 
 class Operations:
-    """Makes ``struct host_operation`` of operations. One at a time: the memory of the last is given up for the next."""
+    """Makes ``struct host_operation`` of operations. The memory of the last ones is given up for the next."""
 
     def __init__(self, ffi: Any, names: Names) -> None:
         self._ffi = ffi
         self._names = names
         self._kept: list[Any] = []
 
-    def of(self, operation: Operation, path: Path | None) -> Any:
-        """Return a pointer to the structure; ``path`` is what a Load loads."""
+    def array(self, operations: Sequence[tuple[Operation, Path | None]]) -> Any:
+        """Return an array of structures; with each operation comes the path of what a Load loads."""
         self._kept.clear()
-        target = self._ffi.new("struct host_operation *")
-        target.kind = _KIND[operation.verb]
-        target.id = self._names.number(operation.name)
-        if isinstance(operation, AdapterOperation):
-            target.adapter = self._names.number(operation.adapter)
-        elif isinstance(operation, HandleOperation):
-            target.handle = self._names.number(operation.handle)
-        self._fill(target, operation, path)
-        return target
+        return self._array(operations)
+
+    def actors(self, actors: Sequence[Sequence[tuple[Operation, Path | None]]]) -> Any:
+        """Return an array of ``struct host_actor``."""
+        self._kept.clear()
+        array = self._ffi.new("struct host_actor[]", len(actors))
+        for target, operations in zip(array, actors, strict=True):
+            target.operations = self._keep(self._array(operations))
+            target.count = len(operations)
+        return array
+
+    def _array(self, operations: Sequence[tuple[Operation, Path | None]]) -> Any:
+        array = self._ffi.new("struct host_operation[]", len(operations))
+        for target, (operation, path) in zip(array, operations, strict=True):
+            target.kind = _KIND[operation.verb]
+            target.id = self._names.number(operation.name)
+            if isinstance(operation, AdapterOperation):
+                target.adapter = self._names.number(operation.adapter)
+            elif isinstance(operation, HandleOperation):
+                target.handle = self._names.number(operation.handle)
+            self._fill(target, operation, path)
+        return array
 
     def _fill(self, target: Any, operation: Operation, path: Path | None) -> None:
         match operation:

@@ -204,6 +204,7 @@ void host_clear_events(struct host *host)
 {
     host_enter(host);
     log_clear();
+    oracle_clear(host->oracle);
     host_leave();
 }
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from wintun_sim import ndis
 from wintun_sim.lifecycle.overlap import Call, may_overlap
-from wintun_sim.lifecycle.records import Adapter, Driver, DriverPhase, Handle, HandlePhase
+from wintun_sim.lifecycle.records import Adapter, Driver, DriverPhase, Handle, HandlePhase, Lent
 from wintun_sim.lifecycle.table import (
     CLEANUP_PAGE,
     CLOSE_PAGE,
@@ -80,16 +80,6 @@ _CALLS: Final[dict[type[Operation], tuple[Trigger, Call]]] = {
 }
 
 
-class _Lent:
-    """The NBLs of one Send that the adapter has not given back."""
-
-    __slots__ = ("adapter", "count")
-
-    def __init__(self, adapter: Adapter, count: int) -> None:
-        self.adapter = adapter
-        self.count = count
-
-
 class Ledger:
     """What the host knows of drivers, adapters, handles and requests."""
 
@@ -103,7 +93,7 @@ class Ledger:
         """Every read that was ever asked for, and whether it is pending."""
         self._names: set[str] = set()
         self._under_way: dict[str, Operation] = {}
-        self._lent: dict[str, _Lent] = {}
+        self._lent: dict[str, Lent] = {}
         self._half_paused: set[str] = set()
         self._refusals: dict[type[Operation], Callable[[Any], str | None]] = {
             Load: lambda operation: None,
@@ -192,11 +182,8 @@ class Ledger:
     def blocking_handles(self, driver: str) -> list[str]:
         """Name the open handles that keep ``driver`` from being unloaded, in the order in which they were opened."""
         live = (HandlePhase.OPEN, HandlePhase.CLEANED, HandlePhase.CLOSING)
-        return [
-            handle.name
-            for handle in self.handles.values()
-            if handle.phase in live and handle.adapter.driver.name == driver
-        ]
+        handles = (handle for handle in self.handles.values() if handle.phase in live)
+        return [handle.name for handle in handles if handle.adapter.driver.name == driver]
 
     def state(self, adapter: str) -> State:
         """Return the adapter's state as NDIS keeps it."""
@@ -393,7 +380,7 @@ class Ledger:
         adapter.calls[operation.name] = call
         if isinstance(operation, Send):
             adapter.nbls += len(operation.nbls)
-            self._lent[operation.name] = _Lent(adapter, len(operation.nbls))
+            self._lent[operation.name] = Lent(adapter, len(operation.nbls))
         elif call is not Call.CANCEL_SEND:
             self._under_way[operation.name] = operation
             adapter.removed |= call is Call.SURPRISE_REMOVE

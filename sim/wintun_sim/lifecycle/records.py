@@ -76,3 +76,13 @@ class Handle:
         self.adapter = adapter
         self.phase = HandlePhase.OPENING
         self.requests = 0
+
+
+class Lent:
+    """The NBLs of one Send that the adapter has not given back."""
+
+    __slots__ = ("adapter", "count")
+
+    def __init__(self, adapter: Adapter, count: int) -> None:
+        self.adapter = adapter
+        self.count = count

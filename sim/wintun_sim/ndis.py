@@ -5,18 +5,22 @@ statuses of its own in two ranges: 0xC001xxxx, kept from the first NDIS, and 0xC
 other spellings of an NTSTATUS; they are aliases here. OIDs come from the page of each OID
 (learn.microsoft.com/windows-hardware/drivers/network/<oid-name-with-dashes>).
 
-``name_of`` and ``parse`` translate between numbers and names in traces, scenarios and reports.
+``name_of`` and ``parse`` translate between numbers and names in traces, scenarios and reports, ``win32_of`` a status
+into the error code that a program under Windows sees.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 ERREF: Final = "learn.microsoft.com/openspecs/windows_protocols/ms-erref"
 NETWORK: Final = "learn.microsoft.com/windows-hardware/drivers/network"
 DDI: Final = "learn.microsoft.com/windows-hardware/drivers/ddi"
 KERNEL: Final = "learn.microsoft.com/windows-hardware/drivers/kernel"
+WIN32: Final = "learn.microsoft.com/windows/win32"
 
 # Statuses: NTSTATUS
 
@@ -27,6 +31,7 @@ STATUS_INVALID_HANDLE: Final = 0xC0000008
 STATUS_INVALID_PARAMETER: Final = 0xC000000D
 STATUS_INVALID_DEVICE_REQUEST: Final = 0xC0000010
 STATUS_ACCESS_DENIED: Final = 0xC0000022
+STATUS_OBJECT_NAME_NOT_FOUND: Final = 0xC0000034
 STATUS_INSUFFICIENT_RESOURCES: Final = 0xC000009A
 STATUS_NOT_SUPPORTED: Final = 0xC00000BB
 STATUS_INVALID_USER_BUFFER: Final = 0xC00000E8
@@ -114,6 +119,7 @@ STATUSES: Final[tuple[Name, ...]] = (
     Name("STATUS_INVALID_PARAMETER", STATUS_INVALID_PARAMETER, ERREF),
     Name("STATUS_INVALID_DEVICE_REQUEST", STATUS_INVALID_DEVICE_REQUEST, ERREF),
     Name("STATUS_ACCESS_DENIED", STATUS_ACCESS_DENIED, ERREF),
+    Name("STATUS_OBJECT_NAME_NOT_FOUND", STATUS_OBJECT_NAME_NOT_FOUND, ERREF),
     Name("STATUS_INSUFFICIENT_RESOURCES", STATUS_INSUFFICIENT_RESOURCES, ERREF, ("NDIS_STATUS_RESOURCES",)),
     Name("STATUS_NOT_SUPPORTED", STATUS_NOT_SUPPORTED, ERREF, ("NDIS_STATUS_NOT_SUPPORTED",)),
     Name("STATUS_INVALID_USER_BUFFER", STATUS_INVALID_USER_BUFFER, ERREF),
@@ -181,6 +187,38 @@ _OID_NAMES: Final = {row.value: row.name for row in OIDS}
 _MAJOR_NAMES: Final = {row.value: row.name for row in MAJORS}
 _VALUES: Final = {spelling: row.value for row in (*STATUSES, *OIDS, *MAJORS) for spelling in (row.name, *row.aliases)}
 
+WIN32_PAGE: Final = f"{WIN32}/api/winternl/nf-winternl-rtlntstatustodoserror"
+"""RtlNtStatusToDosError, which makes of a request's status what GetLastError returns."""
+
+ERROR_MR_MID_NOT_FOUND: Final = 317
+
+WIN32_ERRORS: Final[Mapping[int, int]] = MappingProxyType(
+    {
+        STATUS_SUCCESS: 0,  # ERROR_SUCCESS
+        STATUS_PENDING: 997,  # ERROR_IO_PENDING
+        STATUS_UNSUCCESSFUL: 31,  # ERROR_GEN_FAILURE
+        STATUS_INVALID_HANDLE: 6,  # ERROR_INVALID_HANDLE
+        STATUS_INVALID_PARAMETER: 87,  # ERROR_INVALID_PARAMETER
+        STATUS_INVALID_DEVICE_REQUEST: 1,  # ERROR_INVALID_FUNCTION
+        STATUS_ACCESS_DENIED: 5,  # ERROR_ACCESS_DENIED
+        STATUS_OBJECT_NAME_NOT_FOUND: 2,  # ERROR_FILE_NOT_FOUND
+        STATUS_INSUFFICIENT_RESOURCES: 1450,  # ERROR_NO_SYSTEM_RESOURCES
+        STATUS_NOT_SUPPORTED: 50,  # ERROR_NOT_SUPPORTED
+        STATUS_INVALID_USER_BUFFER: 1784,  # ERROR_INVALID_USER_BUFFER
+        STATUS_CANCELLED: 995,  # ERROR_OPERATION_ABORTED
+        STATUS_NDIS_REQUEST_ABORTED: 0x8034000C,  # ERROR_NDIS_REQUEST_ABORTED
+        STATUS_NDIS_RESET_IN_PROGRESS: 0x8034000D,  # ERROR_NDIS_RESET_IN_PROGRESS
+        STATUS_NDIS_MEDIA_DISCONNECTED: 0x8034001F,  # ERROR_NDIS_MEDIA_DISCONNECTED
+        STATUS_NDIS_PAUSED: 0x8034002A,  # ERROR_NDIS_PAUSED
+        STATUS_NDIS_UNSUPPORTED_REVISION: 0x8034002C,  # ERROR_NDIS_UNSUPPORTED_REVISION
+        STATUS_NDIS_LOW_POWER_STATE: 0x8034002F,  # ERROR_NDIS_LOW_POWER_STATE
+    }
+)
+"""The error codes of winerror.h ([MS-ERREF] 2.2 lists them) for the statuses that a request can end with.
+
+NDIS 6's statuses 0xC023xxxx have no small numbers; theirs are 0x8034xxxx.
+"""
+
 
 def name_of(status: int) -> str:
     """Name a status (0…0xFFFFFFFF, or the same bits as a negative 32-bit number).
@@ -221,3 +259,8 @@ def parse(text: str) -> int:
 def nt_success(status: int) -> bool:
     """Tell success and information from warnings and errors (…/drivers/kernel/using-ntstatus-values)."""
     return (status & 0xFFFFFFFF) < 0x80000000
+
+
+def win32_of(status: int) -> int:
+    """Return the Win32 error code of an NTSTATUS; ERROR_MR_MID_NOT_FOUND (317) for one without, as Windows does."""
+    return WIN32_ERRORS.get(status & 0xFFFFFFFF, ERROR_MR_MID_NOT_FOUND)

@@ -99,9 +99,8 @@ static void log_stuck(enum run_result result)
     {
         struct host_event *event = log_event(HOST_EVENT_STUCK, actor->operation);
         char why[384];
-        int length =
-            snprintf(text, sizeof text, "%s%s%s", actor->handler == NULL ? "the system" : actor->handler,
-                     result == RUN_BUDGET ? ", after too many steps: " : " ", actor_describe(actor, why, sizeof why));
+        int length = snprintf(text, sizeof text, "%s%s", actor_describe(actor, why, sizeof why),
+                              result == RUN_BUDGET ? ", after more steps than are allowed" : "");
         log_data(event, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
     }
 }

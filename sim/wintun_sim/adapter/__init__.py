@@ -20,8 +20,8 @@ from wintun_sim.adapter.errors import (
 )
 from wintun_sim.adapter.handle import BlockingHandle, Handle
 from wintun_sim.adapter.request import ReadResult, Request
+from wintun_sim.adapter.sent import Sent
 from wintun_sim.adapter.stack import Stack
-from wintun_sim.adapter.switchboard import Sent
 
 __all__ = [
     "Adapter",

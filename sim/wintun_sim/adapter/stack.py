@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from wintun_sim import ndis
 from wintun_sim.adapter.errors import NtStatusError
-from wintun_sim.adapter.switchboard import Sent, Switchboard
+from wintun_sim.adapter.sent import Sent
+from wintun_sim.adapter.switchboard import Switchboard
 from wintun_sim.operations import CancelSend, Nbl, Oid, OidCompleted, OidKind
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from wintun_sim import ndis
 from wintun_sim.adapter.errors import AdapterGone, IllegalCall, NtStatusError, RequestCancelled
 from wintun_sim.adapter.reasons import explain
 from wintun_sim.adapter.request import ReadResult, Request
+from wintun_sim.adapter.sent import Sent
 from wintun_sim.kernel import DriverGone
 from wintun_sim.lifecycle import HandlePhase, Ledger, State
 from wintun_sim.operations import (
@@ -60,49 +61,6 @@ class _Pending:
     request: Request[Any]
     operation: Read | Write
     cancelled: bool = False
-
-
-class Sent:
-    """A chain of NBLs that the stack sent, and what became of each. Made by ``Stack.send``."""
-
-    def __init__(self, count: int, wait: Callable[[Callable[[], bool], float | None, str], None]) -> None:
-        self._statuses: list[int | None] = [None] * count
-        self._wait = wait
-
-    @property
-    def statuses(self) -> tuple[int | None, ...]:
-        """Each NBL's status; None while the adapter holds it."""
-        return tuple(self._statuses)
-
-    @property
-    def done(self) -> bool:
-        """Whether all NBLs are back."""
-        return None not in self._statuses
-
-    @property
-    def status(self) -> int | None:
-        """None while the adapter holds an NBL; else the first status that is no success, or NDIS_STATUS_SUCCESS."""
-        if not self.done:
-            return None
-        return next((status for status in self._statuses if status), ndis.NDIS_STATUS_SUCCESS)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait until all NBLs are back, at most ``timeout`` seconds, and return ``status``.
-
-        Raises ``TimeoutError``, and ``AdapterGone`` when the adapter is closed meanwhile.
-        """
-        self._wait(lambda: self.done, timeout, "the NBLs of a send")
-        status = self.status
-        assert status is not None
-        return status
-
-    def complete(self, index: int, status: int) -> None:
-        """Take note that NBL ``index`` is back."""
-        self._statuses[index] = status
-
-    def __repr__(self) -> str:
-        words = ("held" if status is None else ndis.name_of(status) for status in self._statuses)
-        return f"<Sent: {', '.join(words)}>"
 
 
 class Switchboard:

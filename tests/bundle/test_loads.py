@@ -17,6 +17,8 @@ from tests.driver.toolchain import ROOT, WARNINGS, find, run
 CODEC = ROOT / "shared" / "bundle.c"
 HERE = Path(__file__).parent / "c"
 LOAD = "return *(const volatile unaligned_uint32 *)where;"
+FETCH = "*packet_size = load_size(header);"
+LIMIT = "if (walker->number >= walker->limit)"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX threads and a compiler for them")
 
@@ -48,10 +50,10 @@ def test_every_size_is_loaded_once_while_another_thread_rewrites_it(compiler: st
     )
     assert numbers is not None, said
     calls, loads, changed, written = map(int, numbers.groups())
-    assert calls > 5_000
-    assert loads > 10_000
+    assert calls > 2_000
+    assert loads > 5_000
     assert changed > loads / 10, "the other thread did nothing, so that nothing was shown"
-    assert written > 100_000
+    assert written > 50_000
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,16 @@ def test_every_size_is_loaded_once_while_another_thread_rewrites_it(compiler: st
     [
         (LOAD, LOAD[:-1] + LOAD.removeprefix("return").replace("*(", "| *(", 1), r"byte \d+ was loaded twice"),
         ("if (left < BUNDLE_HEADER_SIZE)", "if (left < 1)", r"4 bytes were read at offset \d+ of a buffer of \d+"),
-        ("reason == BUNDLE_OK && strict &&", "reason == BUNDLE_OK &&", r"1 bytes were read at offset \d+, which is no"),
-        ("number >= limit ?", "look(header, left, &packet_size) && number >= limit ?", r"byte \d+ was loaded twice"),
+        (
+            FETCH,
+            FETCH[:-1] + " + 0 * *(const volatile unsigned char *)(header + 4);",
+            r"1 bytes were read at offset \d+, ",
+        ),
+        (
+            LIMIT,
+            LIMIT[:-1] + " + (left > 15 && load_size(walker->base + walker->offset) == 7))",
+            r"byte \d+ was loaded twice",
+        ),
         ("    fill_bytes(where + ", "    if (where[4] != 0)\n        fill_bytes(where + ", "1 bytes were read back at"),
         ("if (size > writer->length - writer->written)", "if (0)", r"\d+ bytes were written at offset \d+ of a buffer"),
     ],

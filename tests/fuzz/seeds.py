@@ -27,7 +27,7 @@ def bundles() -> list[bytes]:
 
 def decode() -> list[bytes]:
     """Return inputs of fuzz_decode.c: how to read, and a bundle."""
-    controls = (bytes((0, 1, 0, 255)), bytes((3, 0, 2, 128)))
+    controls = (bytes((0, 1, 0, 1)), bytes((3, 0, 2, 0x40 | 17)), bytes((8, 0, 9, 0x80 | 5)))
     return [control + bundle for control in controls for bundle in bundles()]
 
 

@@ -9,11 +9,13 @@
 #include <stddef.h>
 
 void *counted_memcpy(void *to, const void *from, size_t size);
+void *counted_memmove(void *to, const void *from, size_t size);
 void *counted_memset(void *to, int value, size_t size);
 
 #ifdef COUNTED
-#define __builtin_memcpy counted_memcpy
-#define __builtin_memset counted_memset
+#define __builtin_memcpy  counted_memcpy
+#define __builtin_memmove counted_memmove
+#define __builtin_memset  counted_memset
 #endif
 
 #endif

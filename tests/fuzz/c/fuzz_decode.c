@@ -3,9 +3,9 @@
  * Fuzzes all that reads a bundle: the walker, bundle_decode and bundle_decode_many.
  *
  * An input is four bytes that say how to read, and then the bundle. The first is the alignment of the memory it lies
- * in, the next two the number of records to take, the last a place at which to cut it into two bundles. What each
- * function says has to be what a naive reader says; and has to stay what it is when every byte changes that is not
- * part of a size, since nothing else may be looked at.
+ * in, the next two the number of records to take, the last says into how many bundles to cut it. What each function
+ * says has to be what a naive reader says; and has to stay what it is when every byte changes that is not part of a
+ * size, since nothing else may be looked at.
  */
 #include "bundle.h"
 #include "naive.h"
@@ -16,11 +16,11 @@
 enum
 {
     CONTROL = 4,
+    MOST_BUNDLES = 20,
     LONGEST = 16 * NAIVE_ENTRIES /* bytes of a bundle that cannot have more records than a naive one notes */
 };
 
 static struct naive_bundle expected;
-static struct naive_bundle second;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -82,26 +82,44 @@ static void check_bulk(const uint8_t *memory, size_t length, uint32_t limit, int
     free(sizes);
 }
 
-/* Decodes two bundles in one call; each has to come out as it would alone. */
-static void check_many(const uint8_t *memory, size_t length, size_t cut, int strict)
+/* Cuts the bundle into several and decodes them in one call; each has to come out as it would alone. The low bits of
+ * `how` are the number of bundles, the highest two say whether to cut between blocks of 16 bytes, and whether the index
+ * has the least or the most entries that it may need. */
+static void check_many(const uint8_t *memory, size_t length, uint8_t how, int strict)
 {
-    const uint64_t lengths[2] = {cut, length - cut};
+    const size_t count = (how & 0x3F) % (MOST_BUNDLES + 1);
     const size_t enough = length / BUNDLE_HEADER_SIZE + 1;
-    const size_t capacity = enough < 2 * BUNDLE_MAX_PACKETS ? enough : 2 * BUNDLE_MAX_PACKETS;
+    const size_t most = count * BUNDLE_MAX_PACKETS;
+    const size_t capacity = (how & 0x40) || enough > most ? most : enough;
     uint64_t *offsets = malloc(capacity * sizeof(*offsets));
     uint32_t *sizes = malloc(capacity * sizeof(*sizes));
-    struct bundle_stop stops[2];
+    struct bundle_stop *stops = malloc(count * sizeof(*stops));
+    uint64_t *lengths = malloc(count * sizeof(*lengths));
+    size_t start = 0;
+    size_t total = 0;
 
-    naive_decode(&expected, memory, cut, BUNDLE_MAX_PACKETS, strict);
-    naive_decode(&second, memory + cut, length - cut, BUNDLE_MAX_PACKETS, strict);
-    DEMAND(bundle_decode_many(memory, lengths, 2, strict, offsets, sizes, capacity, stops) ==
-           (size_t)expected.number + second.number);
-    check_stop(&stops[0], &expected);
-    check_stop(&stops[1], &second);
-    check_entries(offsets, sizes, &expected, 0);
-    check_entries(offsets + expected.number, sizes + expected.number, &second, cut);
+    for (size_t i = 0; i < count; i++)
+    {
+        const size_t place = i + 1 == count ? length : length * (i + 1) / count;
+        const size_t end = (how & 0x80) || i + 1 == count ? place : place / BUNDLE_ALIGNMENT * BUNDLE_ALIGNMENT;
+        lengths[i] = end - start;
+        start = end;
+    }
+    const size_t packets = bundle_decode_many(memory, lengths, count, strict, offsets, sizes, capacity, stops);
+    start = 0;
+    for (size_t i = 0; i < count; i++)
+    {
+        naive_decode(&expected, memory + start, lengths[i], BUNDLE_MAX_PACKETS, strict);
+        check_stop(&stops[i], &expected);
+        check_entries(offsets + total, sizes + total, &expected, start);
+        start += (size_t)lengths[i];
+        total += expected.number;
+    }
+    DEMAND(packets == total);
     free(offsets);
     free(sizes);
+    free(stops);
+    free(lengths);
 }
 
 /* Turns over every byte that is not part of a size that the naive reader looked at. */
@@ -152,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(memory, data + CONTROL, length);
     for (int strict = 0; strict <= 1; strict++)
     {
-        check_many(memory, length, length * data[3] / 255, strict);
+        check_many(memory, length, data[3], strict);
         naive_decode(&expected, memory, length, BUNDLE_MAX_PACKETS, strict);
         check_bulk(memory, length, BUNDLE_MAX_PACKETS, strict, &expected);
         if (strict && same_name(expected.reason, "END"))

@@ -10,11 +10,13 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <string.h>
 #define copy_bytes  memcpy
+#define move_bytes  memmove
 #define fill_bytes  memset
 #define OUT_OF_LINE __declspec(noinline)
 typedef uint32_t __unaligned unaligned_uint32;
 #else
 #define copy_bytes  __builtin_memcpy
+#define move_bytes  __builtin_memmove
 #define fill_bytes  __builtin_memset
 #define OUT_OF_LINE __attribute__((noinline))
 typedef uint32_t __attribute__((aligned(1), may_alias)) unaligned_uint32;
@@ -234,39 +236,104 @@ static OUT_OF_LINE int record_is_zeroed(const unsigned char *header, size_t pack
            all_zero(padding, record_size(packet_size) - BUNDLE_HEADER_SIZE - packet_size);
 }
 
-/* Decodes the bundle at `bundle`; the offsets count from `base`, which may lie before it. */
-static OUT_OF_LINE uint32_t decode_at(const unsigned char *base, const unsigned char *bundle, size_t length,
-                                      uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
-                                      struct bundle_stop *stop)
+/* Where decoding of a bundle has got to, and where its index goes. */
+struct cursor
 {
-    /* A pointer of its own leads to the next header, since each load waits for the one before it: nothing but the sum
-     * of pointer and size stands between the two. */
-    const unsigned char *header = bundle;
-    enum bundle_reason reason = BUNDLE_END;
-    size_t left = length;
-    uint32_t number = 0;
+    const unsigned char *header; /* of the next record */
+    size_t left;                 /* bytes from there to the bundle's end */
+    uint64_t *offsets;
+    uint32_t *sizes;
+    uint32_t number; /* of the next record */
+};
 
-    for (; left != 0; number++)
-    {
-        uint32_t packet_size;
-        reason = number >= limit ? BUNDLE_TOO_MANY : look(header, left, &packet_size);
-        if (reason == BUNDLE_OK && strict && !record_is_zeroed(header, packet_size))
-            reason = BUNDLE_NOT_ZERO;
-        if (reason != BUNDLE_OK)
-            break;
-        offsets[number] = (uint64_t)(header - base) + BUNDLE_HEADER_SIZE;
-        sizes[number] = packet_size;
-        header += record_size(packet_size);
-        left -= record_size(packet_size);
-    }
-    set_stop(stop, left != 0 ? reason : BUNDLE_END, number, length - left);
-    return number;
+/* Takes one record; its offset counts from `base`. */
+static inline enum bundle_reason take(struct cursor *cursor, const unsigned char *base, uint32_t limit, int strict)
+{
+    uint32_t packet_size;
+
+    if (cursor->left == 0)
+        return BUNDLE_END;
+    if (cursor->number >= limit)
+        return BUNDLE_TOO_MANY;
+    const enum bundle_reason reason = look(cursor->header, cursor->left, &packet_size);
+    if (reason != BUNDLE_OK)
+        return reason;
+    if (strict && !record_is_zeroed(cursor->header, packet_size))
+        return BUNDLE_NOT_ZERO;
+    cursor->offsets[cursor->number] = (uint64_t)(cursor->header - base) + BUNDLE_HEADER_SIZE;
+    cursor->sizes[cursor->number] = packet_size;
+    cursor->number++;
+    /* Each load of a size waits for the one before it. A pointer of its own to the next header keeps the way between
+     * two loads as short as it can be: nothing but the sum of pointer and size. */
+    cursor->header += record_size(packet_size);
+    cursor->left -= record_size(packet_size);
+    return BUNDLE_OK;
+}
+
+static OUT_OF_LINE uint32_t decode_one(const unsigned char *base, const unsigned char *bundle, size_t length,
+                                       uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
+                                       struct bundle_stop *stop)
+{
+    struct cursor cursor = {.header = bundle, .left = length, .offsets = offsets, .sizes = sizes};
+    enum bundle_reason reason;
+
+    do
+        reason = take(&cursor, base, limit, strict);
+    while (reason == BUNDLE_OK);
+    set_stop(stop, reason, cursor.number, length - cursor.left);
+    return cursor.number;
 }
 
 uint32_t bundle_decode(const void *base, size_t length, uint32_t limit, int strict, uint64_t *offsets, uint32_t *sizes,
                        struct bundle_stop *stop)
 {
-    return decode_at(base, base, length, limit, strict, offsets, sizes, stop);
+    return decode_one(base, base, length, limit, strict, offsets, sizes, stop);
+}
+
+/* As many bundles as are decoded in turns: their loads do not wait for each other, so that memory answers several at a
+ * time. The sizes of real traffic follow no pattern that a processor could fetch ahead of a single bundle. */
+enum
+{
+    LANES = 8
+};
+
+/* Decodes LANES bundles that lie one behind the other in turns, one record of each. The index needs room for
+ * BUNDLE_MAX_PACKETS of each; it ends up without gaps, and the number of its entries is returned. */
+static OUT_OF_LINE size_t decode_lanes(const unsigned char *base, const unsigned char *bundle, const uint64_t *lengths,
+                                       int strict, uint64_t *offsets, uint32_t *sizes, struct bundle_stop *stops)
+{
+    struct cursor cursors[LANES];
+    enum bundle_reason reasons[LANES];
+    size_t going = LANES;
+    size_t total = 0;
+
+    for (size_t lane = 0; lane < LANES; lane++)
+    {
+        const size_t place = lane * BUNDLE_MAX_PACKETS;
+        cursors[lane] = (struct cursor){
+            .header = bundle, .left = (size_t)lengths[lane], .offsets = offsets + place, .sizes = sizes + place};
+        reasons[lane] = BUNDLE_OK;
+        bundle += lengths[lane];
+    }
+    while (going != 0)
+        for (size_t lane = 0; lane < LANES; lane++)
+            if (reasons[lane] == BUNDLE_OK)
+            {
+                reasons[lane] = take(&cursors[lane], base, BUNDLE_MAX_PACKETS, strict);
+                going -= reasons[lane] != BUNDLE_OK;
+            }
+    for (size_t lane = 0; lane < LANES; lane++)
+    {
+        const struct cursor *cursor = &cursors[lane];
+        set_stop(&stops[lane], reasons[lane], cursor->number, lengths[lane] - cursor->left);
+        if (cursor->offsets != offsets + total)
+        {
+            move_bytes(offsets + total, cursor->offsets, cursor->number * sizeof(*offsets));
+            move_bytes(sizes + total, cursor->sizes, cursor->number * sizeof(*sizes));
+        }
+        total += cursor->number;
+    }
+    return total;
 }
 
 size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t count, int strict, uint64_t *offsets,
@@ -274,14 +341,25 @@ size_t bundle_decode_many(const void *base, const uint64_t *lengths, size_t coun
 {
     const unsigned char *bundle = base;
     size_t total = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < count; i++)
+    while (i < count)
     {
         const size_t left = capacity - total;
-        const uint32_t limit = left < BUNDLE_MAX_PACKETS ? (uint32_t)left : BUNDLE_MAX_PACKETS;
-        const size_t length = (size_t)lengths[i];
-        total += decode_at(base, bundle, length, limit, strict, offsets + total, sizes + total, &stops[i]);
-        bundle += length;
+        size_t decoded = 1;
+        if (count - i >= LANES && left >= (size_t)LANES * BUNDLE_MAX_PACKETS)
+        {
+            decoded = LANES;
+            total += decode_lanes(base, bundle, lengths + i, strict, offsets + total, sizes + total, stops + i);
+        }
+        else
+        {
+            const uint32_t limit = left < BUNDLE_MAX_PACKETS ? (uint32_t)left : BUNDLE_MAX_PACKETS;
+            total +=
+                decode_one(base, bundle, (size_t)lengths[i], limit, strict, offsets + total, sizes + total, stops + i);
+        }
+        for (; decoded != 0; decoded--)
+            bundle += lengths[i++];
     }
     return total;
 }

@@ -8,8 +8,9 @@
  *
  * This one header is declaration, documentation and, between the two marks, what cffi reads to build the Python
  * module; so that part holds plain declarations only. The code is freestanding C11: it allocates nothing, keeps no
- * state of its own, takes no lock, and needs memcpy and memset alone. Every function may be called at any IRQL at which
- * the memory given to it may be touched, and from any number of processors at once with arguments of their own.
+ * state of its own, takes no lock, and needs memcpy, memmove and memset alone. Every function may be called at any IRQL
+ * at which the memory given to it may be touched, and from any number of processors at once with arguments of their
+ * own.
  *
  * Three users, three parts:
  *   - the writer fills a client's read buffer packet by packet (the driver's reads);

@@ -77,7 +77,7 @@ def test_the_command_prints_every_comparison_and_says_by_its_status_whether_a_ta
         *(("C encode", f"{size} B", target) for size, target in ((64, 1.15), (576, 1.06), (1420, 1.06))),
         *(("C decode", f"{size} B", 1.2) for size in (64, 576, 1420)),
         *(("C decode", f"{size} B, memory", target) for size, target in ((64, 1.2), (576, 0.6), (1420, 0.45))),
-        *(("decode to list of bytes", f"{size} B", 6.0) for size in (64, 576)),
+        ("decode to list of bytes", "64 B", 6.0),
         *(("decode to arrays, 64 bundles", f"{size} B", 50.0) for size in (64, 576, 1420)),
     }
     assert all(row["time_ns"] > 0 and row["baseline_ns"] > 0 for row in report["rows"])

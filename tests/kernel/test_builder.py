@@ -1,6 +1,7 @@
 """Who builds a driver image gets an image that the loader accepts, or is told in one line why not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -175,7 +176,28 @@ def test_an_image_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_instrumented_image_is_refused_while_there_is_none(image: Path) -> None:
-    result = run(COUNTER, "-o", image)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_an_instrumented_image_calls_out_for_each_access_and_needs_no_library_either(
+    compiler: str, image: Path
+) -> None:
+    """The host kernel provides what the compiler's own runtime would, so nothing has to be preloaded."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert run(COUNTER, "-o", image, CC=compiler).returncode == 0
+    assert "NEEDED" not in tool("readelf", "--dynamic", image)
+    names = imported_names(image)
+    assert "__tsan_read4" in names
+    assert "__tsan_init" not in names  # it is called before anything is bound
+
+
+def test_a_sanitizer_adds_its_call_outs(tmp_path: Path, image: Path) -> None:
+    shift = "int shift(int by);\nint shift(int by)\n{\n    return 1 << by;\n}\n"
+    source = write(tmp_path, "driver.c", ENTRY + shift)
+    assert run(source, "-o", image, "--plain", "--sanitize", "undefined").returncode == 0
+    assert imported_names(image) == ["__ubsan_handle_shift_out_of_bounds"]
+
+
+def test_an_unknown_sanitizer_is_bad_input(image: Path) -> None:
+    result = run(COUNTER, "-o", image, "--sanitize", "undefined,loneliness")
     assert result.returncode == 2
-    assert "say --plain" in result.stderr
+    assert "there is no sanitizer 'loneliness'" in result.stderr

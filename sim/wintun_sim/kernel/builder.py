@@ -1,12 +1,15 @@
 """Builds a driver image from the C sources of an NDIS 6 miniport.
 
-    python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] --plain
+    python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] [--plain] [--sanitize undefined]
 
 An image is a shared object that needs no library and has no undefined symbol. The sources are compiled on this
 package's own headers (`include/`, beside this file); for every name that they leave undefined, a thunk of one jump
 through a slot is generated, and a table that lists names and slots. The host kernel's loader fills the slots, so that
 `memcpy`, `NdisMIndicateStatusEx` and a sanitizer's call-outs are all bound in one way, and says by name what it does
 not have.
+
+An instrumented image is compiled with -fsanitize=thread and linked without what belongs to it: each access to memory
+calls the host kernel, which looks whether the driver may do that.
 
 This file imports nothing but the standard library: the project's own build runs it before the package is installed.
 """
@@ -34,6 +37,8 @@ MAGIC = 0x31474D4957544E57
 VERSION = 1
 INSTRUMENTED = 1
 
+SANITIZERS = ("undefined",)
+
 # What every source is compiled with. Microsoft's compiler does not exploit aliasing, signed overflow or null checks, so
 # drivers may rely on that; wchar_t has 16 bits there; and a kernel has no stack protector of ours.
 COMPILE_FLAGS = (
@@ -56,6 +61,20 @@ COMPILE_FLAGS = (
     "-Werror=int-conversion",
     "-Werror=incompatible-pointer-types",
 )
+GCC_INSTRUMENTED = (
+    "-fsanitize=thread",
+    "--param=tsan-distinguish-volatile=1",
+    "--param=tsan-instrument-func-entry-exit=0",
+    "-Wno-tsan",
+)
+CLANG_INSTRUMENTED = (
+    "-fsanitize=thread",
+    *("-mllvm", "-tsan-distinguish-volatile=1"),
+    *("-mllvm", "-tsan-instrument-func-entry-exit=0"),
+)
+# Two things that the standard leaves undefined are none on Windows: x64 and ARM64 read and write at any address, and
+# drivers find structures by what lies before them.
+UNDEFINED_FLAGS = ("-fsanitize=undefined", "-fno-sanitize=alignment,pointer-overflow")
 CLANG_FLAGS = ("-fdeclspec", "-Wno-microsoft", "-Wno-pragma-pack", "-Wno-four-char-constants")
 LINK_FLAGS = ("-shared", "-nostdlib", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
 
@@ -104,11 +123,14 @@ def build(
     include: Iterable[Path] = (),
     define: Iterable[str] = (),
     compiler: Compiler | None = None,
-) -> None:
-    """Build the image `output`, whole or not at all, from C `sources`.
+    instrumented: bool = False,
+    sanitize: Iterable[str] = (),
+) -> list[str]:
+    """Build the image `output`, whole or not at all, from C `sources`; return the names that it imports.
 
-    `include` are directories searched before the package's headers; `define` are macros, NAME or NAME=VALUE. Raises
-    BadInputError for what is not there and BuildError when the compiler or the linker refuses the sources.
+    `include` are directories searched before the package's headers; `define` are macros, NAME or NAME=VALUE;
+    `sanitize` are some of SANITIZERS. Raises BadInputError for what is not there and BuildError when the compiler or
+    the linker refuses the sources.
     """
     machine = platform.machine()
     if machine not in THUNKS:
@@ -116,16 +138,18 @@ def build(
     include = tuple(include)
     _check_files(sources, include)
     compiler = compiler or find_compiler()
+    flags = _flags(compiler, include, define, instrumented, _known_sanitizers(sanitize))
     with tempfile.TemporaryDirectory(prefix="wintun-sim-build-") as directory:
         place = Path(directory)
-        objects = _compile_all(compiler, sources, include, tuple(define), place)
-        imports = _undefined_names(compiler, objects, place)
+        objects = _compile_all(compiler, sources, flags, place)
+        imports = [name for name in _undefined_names(compiler, objects, place) if name != CONSTRUCTOR]
         assembly = place / "imports.S"
-        assembly.write_text(_imports_source(machine, imports, flags=0), encoding="ascii")
+        assembly.write_text(_imports_source(machine, imports, INSTRUMENTED if instrumented else 0), encoding="ascii")
         linked = place / "image.so"
         _run([*compiler.command, *LINK_FLAGS, "-Wl,--no-undefined", *map(str, objects), str(assembly),
               *_support_library(compiler), "-o", str(linked)], "the image could not be linked")  # fmt: skip
         _publish(linked, output)
+    return imports
 
 
 def _check_files(sources: Sequence[Path], include: Iterable[Path]) -> None:
@@ -145,14 +169,30 @@ def _check_files(sources: Sequence[Path], include: Iterable[Path]) -> None:
         )
 
 
-def _compile_all(
-    compiler: Compiler, sources: Sequence[Path], include: Sequence[Path], define: Sequence[str], place: Path
-) -> list[Path]:
+def _known_sanitizers(names: Iterable[str]) -> tuple[str, ...]:
+    chosen = tuple(names)
+    for name in chosen:
+        if name not in SANITIZERS:
+            raise BadInputError(f"there is no sanitizer {name!r} for images: known are {', '.join(SANITIZERS)}")
+    return chosen
+
+
+def _flags(
+    compiler: Compiler, include: Iterable[Path], define: Iterable[str], instrumented: bool, sanitize: Sequence[str]
+) -> list[str]:
+    flags = [*COMPILE_FLAGS, *(CLANG_FLAGS if compiler.is_clang else ())]
+    if instrumented:
+        flags += CLANG_INSTRUMENTED if compiler.is_clang else GCC_INSTRUMENTED
+    if "undefined" in sanitize:
+        flags += UNDEFINED_FLAGS
+    flags += [f"-D{name}" for name in define]
+    flags += [f"-I{directory}" for directory in include]
+    return [*flags, "-isystem", str(INCLUDE)]
+
+
+def _compile_all(compiler: Compiler, sources: Sequence[Path], flags: Sequence[str], place: Path) -> list[Path]:
     """Compile in parallel, report in the order of the sources."""
-    common = [*compiler.command, *COMPILE_FLAGS, *(CLANG_FLAGS if compiler.is_clang else ())]
-    common += [f"-D{name}" for name in define]
-    common += [f"-I{directory}" for directory in include]
-    common += ["-isystem", str(INCLUDE)]
+    common = [*compiler.command, *flags]
 
     def compile_one(number: int) -> tuple[Path, subprocess.CompletedProcess[str]]:
         source = sources[number]
@@ -212,12 +252,17 @@ def _thunk_aarch64(name: str, number: int) -> str:
 
 THUNKS = {"x86_64": _thunk_x86_64, "aarch64": _thunk_aarch64}
 
+# Instrumented code calls it when it is mapped, before any slot is filled; the host kernel needs no such call.
+CONSTRUCTOR = "__tsan_init"
+
 
 def _imports_source(machine: str, names: Sequence[str], flags: int) -> str:
     """The assembly of thunks, slots and the table `wintun_sim_image` (struct image_descriptor in image.h)."""
     thunk = THUNKS[machine]
     function = "%function" if machine == "aarch64" else "@function"
     lines = ["    .text\n"]
+    if flags & INSTRUMENTED:
+        lines.append(f"    .hidden {CONSTRUCTOR}\n    .globl {CONSTRUCTOR}\n{CONSTRUCTOR}:\n    ret\n")
     for number, name in enumerate(names):
         lines.append(f"    .globl {name}\n    .hidden {name}\n    .type {name}, {function}\n    .p2align 3\n")
         lines.append(thunk(name, number))
@@ -257,11 +302,8 @@ def _run(command: Sequence[str], failure: str) -> str:
     return result.stdout
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build one image. Exit status 0: it is there; 1: the sources were refused; 2: bad input."""
-    parser = argparse.ArgumentParser(
-        prog="build-driver", description="Build a driver image from the C sources of a miniport."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command line's arguments to a parser."""
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="C files")
     parser.add_argument("-o", dest="output", required=True, type=Path, metavar="IMAGE", help="the image to write")
     parser.add_argument(
@@ -269,13 +311,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")
     parser.add_argument(
-        "--plain", action="store_true", help="without instrumentation (required: there is no other kind yet)"
+        "--plain", action="store_true", help="without instrumentation: faster, and fewer faults are seen at once"
     )
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--sanitize",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"with the compiler's checks as well: {', '.join(SANITIZERS)}",
+    )
+
+
+def build_as_asked(given: argparse.Namespace) -> list[str]:
+    """Build what the parsed arguments ask for; return and raise as build()."""
+    return build(
+        given.sources,
+        given.output,
+        include=given.include,
+        define=given.define,
+        instrumented=not given.plain,
+        sanitize=[name for names in given.sanitize for name in names.split(",")],
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build one image. Exit status 0: it is there; 1: the sources were refused; 2: bad input."""
+    parser = argparse.ArgumentParser(
+        prog="build-driver", description="Build a driver image from the C sources of a miniport.", allow_abbrev=False
+    )
+    add_arguments(parser)
     try:
-        if not given.plain:
-            raise BadInputError("instrumented images cannot be built yet: say --plain")
-        build(given.sources, given.output, include=given.include, define=given.define)
+        build_as_asked(parser.parse_args(arguments))
     except BuildError as error:
         print(f"build-driver: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, BadInputError) else 1

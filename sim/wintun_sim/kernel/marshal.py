@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +63,9 @@ _KIND: Final = {verb: number for number, verb in enumerate(KINDS, start=1)}
 _OID_KIND: Final = {OidKind.QUERY: 0, OidKind.SET: 1, OidKind.STATISTICS: 2, OidKind.METHOD: 3}
 _ACCOUNT: Final = {Account.SYSTEM: 0, Account.ADMINISTRATOR: 1, Account.USER: 2}
 _DIRECT: Final = 1
+_NUMBER: Final = re.compile(r"(?:operation )?#(\d+)")
+"""How C writes an operation in a message."""
+
 _U32: Final = 0xFFFFFFFF
 _U64: Final = 0xFFFFFFFFFFFFFFFF
 
@@ -228,7 +232,12 @@ class Events:
         return data[event.data : event.data + event.data_length]  # type: ignore[no-any-return]
 
     def _text(self, event: Any, data: Any) -> str:
-        return self._data(event, data).decode(errors="replace")
+        text = self._data(event, data).decode(errors="replace")
+        return _NUMBER.sub(self._named, text)
+
+    def _named(self, match: re.Match[str]) -> str:
+        number = int(match[1])
+        return self._name(number) if number else "the system's own work"
 
     def _returned(self, event: Any, data: Any) -> Event:
         return Returned(self._name(event.operation), event.status)

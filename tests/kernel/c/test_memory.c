@@ -72,14 +72,14 @@ TEST(a_byte_beyond_either_end_is_found_when_the_block_is_freed)
 static void write_far(void *argument)
 {
     memset(argument, 0x41, 400);
-    ExFreePoolWithTag((uint8_t *)argument + 128, TAG);
+    ExFreePoolWithTag((uint8_t *)argument + 144, TAG);
 }
 
 TEST(a_driver_that_writes_over_whole_blocks_ends_its_run_and_not_the_process)
 {
     uint8_t *first = ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
     uint8_t *second = ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
-    CHECK_EQUAL(second - first, 128);
+    CHECK_EQUAL(second - first, 144);
     ExAllocatePoolWithTag(NonPagedPoolNx, 40, TAG);
     struct snapshot *snapshot = snapshot_take();
     memset(first, 0x41, 400);

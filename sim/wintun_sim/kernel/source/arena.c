@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "shadow.h"
 
 enum
 {
@@ -46,6 +47,26 @@ static const char *const kind_names[BLOCK_KINDS] = {
     [BLOCK_CONFIGURATION] = "a configuration handle",
     [BLOCK_OTHER] = "an object of the system",
 };
+
+bool arena_is_for_drivers(enum block_kind kind)
+{
+    switch (kind)
+    {
+    case BLOCK_POOL:
+    case BLOCK_MDL:
+    case BLOCK_NBL:
+    case BLOCK_NB:
+    case BLOCK_IRP:
+    case BLOCK_DEVICE:
+    case BLOCK_FILE:
+    case BLOCK_CLIENT:
+    case BLOCK_CONFIGURATION:
+    case BLOCK_OTHER:
+        return true;
+    default:
+        return false;
+    }
+}
 
 const char *block_kind_name(enum block_kind kind)
 {
@@ -103,13 +124,14 @@ static void mark_start(struct arena *arena, const struct block *block)
     arena->starts[granule / 64] |= UINT64_C(1) << (granule % 64);
 }
 
-void arena_initialize(struct arena *arena, uint8_t *start, uint8_t *limit, uint64_t *starts)
+void arena_initialize(struct arena *arena, uint8_t *start, uint8_t *limit, uint64_t *starts, uint8_t *shadow)
 {
     memset(arena, 0, sizeof *arena);
     arena->start = start;
     arena->end = start;
     arena->limit = limit;
     arena->starts = starts;
+    arena->shadow_room = shadow;
 }
 
 static void list_append(struct block **oldest, struct block **newest, struct block *block)
@@ -237,6 +259,8 @@ void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char
     block->size = size;
     block->serial = ++arena->serial;
     block->caller = caller;
+    block->allocator = caller;
+    block->allocation = block->operation;
     block->front_guard = FRONT_GUARD;
     list_append(&arena->oldest, &arena->newest, block);
     arena->live_count += 1;
@@ -248,6 +272,8 @@ void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char
         memset(block_bytes(block), 0, size);
     else if (kind != BLOCK_CLIENT)
         memset(block_bytes(block), FRESH, size);
+    if (arena_is_for_drivers(kind))
+        shadow_allow(block_bytes(block), size);
     return block_bytes(block);
 }
 
@@ -326,6 +352,7 @@ bool arena_free(enum block_kind kind, void *address, uint32_t tag, const char *c
     block->operation = actor == NULL ? 0 : actor->operation;
     block->caller = caller;
     memset(address, FREED, block->size);
+    shadow_forbid(address, block->size);
     list_append(&arena->quarantine_oldest, &arena->quarantine_newest, block);
     arena->quarantine_count += 1;
     arena->quarantine_bytes += class_size(block->size_class);

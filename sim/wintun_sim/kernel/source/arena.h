@@ -51,7 +51,10 @@ struct block
     uint64_t serial;    /* 1, 2, 3, … in order of allocation */
     struct block *next; /* live: the list of live blocks, oldest first; freed: the quarantine or the free list */
     struct block *previous;
-    const char *caller; /* name of the function that allocated it, or freed it once it is; a literal */
+    const char *caller;    /* name of the function that allocated it, or freed it once it is; a literal */
+    const char *allocator; /* name of the function that allocated it; a literal */
+    uint32_t allocation;   /* during which operation */
+    uint32_t padding;
     uint64_t front_guard;
 };
 
@@ -61,6 +64,8 @@ struct arena
     uint8_t *end;     /* where no block has been yet; what lies beyond was never written */
     uint8_t *limit;   /* where the mapping ends */
     uint64_t *starts; /* one bit for each 16 bytes from `start`: a block's header begins here */
+    uint8_t *shadow;  /* one byte for each 16 bytes from `start` (shadow.h); NULL while it is not kept */
+    uint8_t *shadow_room;
     uint64_t serial;
     uint64_t live_bytes;
     uint64_t quarantine_bytes;
@@ -97,6 +102,9 @@ static inline void *block_bytes(const struct block *block)
 
 bool block_is_live(const struct block *block);
 
+/* Whether drivers get addresses into such blocks to use them; those of the others are handles, or never seen. */
+bool arena_is_for_drivers(enum block_kind kind);
+
 /* The words for a kind in messages: "pool memory", "an IRP", … */
 const char *block_kind_name(enum block_kind kind);
 
@@ -109,6 +117,6 @@ void arena_check(void);
 struct block *arena_next_live(const struct block *after, enum block_kind kind, uint16_t image);
 
 /* For host_open. */
-void arena_initialize(struct arena *arena, uint8_t *start, uint8_t *limit, uint64_t *starts);
+void arena_initialize(struct arena *arena, uint8_t *start, uint8_t *limit, uint64_t *starts, uint8_t *shadow);
 
 #endif

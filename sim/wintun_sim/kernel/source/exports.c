@@ -20,11 +20,18 @@ extern const struct export ndis_sync_exports[];
 extern const struct export ndis_work_exports[];
 extern const struct export io_exports[];
 extern const struct export ndis_exports[];
+extern const struct export instrument_exports[];
+extern const struct export instrument_atomic_exports[];
+extern const struct export undefined_exports[];
 
 static const struct export *const tables[] = {
-    lock_exports,        lock_other_exports, interlocked_exports, irql_exports,   wait_exports, rundown_exports,
-    remove_lock_exports, pool_exports,       runtime_exports,     string_exports, work_exports, timer_exports,
-    ndis_sync_exports,   ndis_work_exports,  io_exports,          ndis_exports,
+    lock_exports,        lock_other_exports, interlocked_exports,
+    irql_exports,        wait_exports,       rundown_exports,
+    remove_lock_exports, pool_exports,       runtime_exports,
+    string_exports,      work_exports,       timer_exports,
+    ndis_sync_exports,   ndis_work_exports,  io_exports,
+    ndis_exports,        instrument_exports, instrument_atomic_exports,
+    undefined_exports,
 };
 
 enum

@@ -1,6 +1,6 @@
 /* Making a host, entering it, and the layout of its arena (host.h).
  *
- *     struct host | actors | bits of the blocks' beginnings | stacks, each above a guard | blocks …
+ *     struct host | actors | bits of the blocks' beginnings | shadow | stacks, each above a guard | blocks …
  */
 #define _GNU_SOURCE
 #include "host.h"
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "scheduler.h"
+#include "shadow.h"
 
 #define DEFAULT_BLOCKS_SIZE ((size_t)256 << 20)
 #define LARGEST_BLOCKS_SIZE ((size_t)64 << 30)
@@ -25,6 +26,7 @@ struct layout
 {
     size_t actors;
     size_t starts;
+    size_t shadow;
     size_t stacks;
     size_t blocks;
     size_t size;
@@ -40,7 +42,8 @@ static struct layout layout_for(size_t blocks_size)
     struct layout layout;
     layout.actors = round_up(sizeof(struct host));
     layout.starts = round_up(layout.actors + ACTOR_LIMIT * sizeof(struct actor));
-    layout.stacks = round_up(layout.starts + blocks_size / 128);
+    layout.shadow = round_up(layout.starts + blocks_size / 128);
+    layout.stacks = round_up(layout.shadow + blocks_size / SHADOW_GRANULE);
     layout.blocks = layout.stacks + (size_t)ACTOR_LIMIT * ACTOR_STACK_STRIDE;
     layout.size = layout.blocks + blocks_size;
     return layout;
@@ -82,8 +85,8 @@ struct host *host_open(size_t arena_size, char *error, size_t error_size)
         return NULL;
     }
     scheduler_initialize(&host->scheduler, (struct actor *)(void *)(base + layout.actors), base + layout.stacks);
-    arena_initialize(&host->arena, base + layout.blocks, base + layout.size,
-                     (uint64_t *)(void *)(base + layout.starts));
+    arena_initialize(&host->arena, base + layout.blocks, base + layout.size, (uint64_t *)(void *)(base + layout.starts),
+                     base + layout.shadow);
     return host;
 }
 

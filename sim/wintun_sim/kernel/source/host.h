@@ -23,6 +23,7 @@
 #include "exports.h"
 #include "fault.h"
 #include "image.h"
+#include "instrument.h"
 #include "lock.h"
 #include "log.h"
 #include "oracle.h"
@@ -46,6 +47,7 @@ struct host
     struct images images;
     struct faults faults;
     struct crash crash;
+    struct instrument instrument;
     uint32_t operation; /* what is being carried out while no actor runs; 0: nothing */
     size_t mapping_size;
     /* Outside the arena, the same for the host's whole life: */

@@ -19,6 +19,7 @@
 
 #include "elf_file.h"
 #include "host.h"
+#include "shadow.h"
 
 #define FILE_SIZE_LIMIT ((size_t)64 << 20)
 
@@ -339,6 +340,8 @@ struct image *image_load(const char *path, char *error, size_t error_size)
     }
     image->file = file;
     image->loaded = true;
+    if (image_is_instrumented(image))
+        shadow_begin();
     return image;
 }
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "shadow.h"
+
 enum
 {
     CLEAN_BYTE = 0xA5,
@@ -59,6 +61,7 @@ struct client_buffer *client_take(uint32_t size)
         *list = client->next;
         client->next = NULL;
         check_unused(client, at_most(size, SEARCHED_BEFORE));
+        shadow_allow(client->bytes, size);
         return client;
     }
     struct client_buffer *client = slab_take(&current_host->io->client_slab);
@@ -95,12 +98,20 @@ void client_give_back(struct client_buffer *client, uint32_t valid, bool check)
     struct client_buffer **list = clean_list(client->size, true);
     if (list != NULL)
     {
+        shadow_forbid(client->bytes, client->size);
         client->next = *list;
         *list = client;
         return;
     }
     arena_free(BLOCK_CLIENT, client->bytes, 0, "NtReadFile");
     slab_give(&current_host->io->client_slab, client);
+}
+
+void client_forbid_unused(void)
+{
+    for (unsigned index = 0; index < CLIENT_SIZES; index++)
+        for (const struct client_buffer *client = current_host->io->clean[index]; client != NULL; client = client->next)
+            shadow_forbid(client->bytes, client->size);
 }
 
 void client_check(void)

@@ -76,7 +76,6 @@ struct request
     bool complete;
     bool was_marked;  /* IoMarkIrpPending had been called when it completed */
     bool at_dispatch; /* the dispatch call is made at DISPATCH_LEVEL */
-    bool hold;        /* the stack keeps the NBLs that it may keep until the operation's end */
 };
 
 enum
@@ -162,6 +161,9 @@ void client_give_back(struct client_buffer *client, uint32_t valid, bool check);
 
 /* Looks at all of the memory that no request uses. */
 void client_check(void);
+
+/* For shadow_begin: that memory is no driver's. */
+void client_forbid_unused(void);
 
 /* MDLs (mdl.c) */
 

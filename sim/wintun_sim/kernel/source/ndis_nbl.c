@@ -9,8 +9,13 @@
 
 #include <string.h>
 
+#include "shadow.h"
+
 /* What of a freed NBL is poisoned: all that drivers use, up to the out-of-band information. */
 #define POISONED offsetof(NET_BUFFER_LIST, NetBufferListInfo)
+
+/* What of an NBL that is lent to the stack is no miniport's to look at: all before what is reserved for miniports. */
+#define LENT offsetof(NET_BUFFER_LIST, MiniportReserved)
 
 enum nbl_owner
 {
@@ -406,6 +411,10 @@ bool pool_nbl_is_out(const struct pool_nbl *item)
 void pool_nbl_set_out(struct pool_nbl *item, bool out)
 {
     item->owner = out ? NBL_OUT : NBL_OF_DRIVER;
+    if (out)
+        shadow_forbid(&item->nbl, LENT);
+    else
+        shadow_allow(&item->nbl, LENT);
 }
 
 void pool_check_leaks(uint16_t image, const char *where)

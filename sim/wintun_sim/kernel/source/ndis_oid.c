@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "shadow.h"
+
 /* A request under way. It stays readable until it is complete and the handler has returned. */
 struct oid_call
 {
@@ -123,6 +125,7 @@ static void finish(struct oid_call *call, NDIS_STATUS status)
     if (request->RequestType != NdisRequestSetInformation)
         log_data(event, call->buffer, information < call->length ? information : call->length);
     call->complete = true;
+    shadow_forbid(request, sizeof *request);
     if (call->adapter->oid == call)
         call->adapter->oid = NULL;
     if (call->returned)

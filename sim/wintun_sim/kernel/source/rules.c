@@ -109,6 +109,8 @@ static const struct rule known_rules[] = {
      "0xD5"},
     {"DRIVER_VERIFIER_DETECTED_VIOLATION", VERIFIER, "0xC4"},
     {"DRIVER_VERIFIER_IOMANAGER_VIOLATION", IO_MODULE, "0xC9"},
+    {"DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION",
+     DEBUGGER "bug-check-0xd6--driver-page-fault-beyond-end-of-allocation", "0xD6"},
     {"BUGCODE_NDIS_DRIVER", NDIS, "0x7C"},
     {"MULTIPLE_IRP_COMPLETE_REQUESTS", DEBUGGER "bug-check-0x44--multiple-irp-complete-requests", "0x44"},
     {"IRQL_NOT_LESS_OR_EQUAL", DEBUGGER "bug-check-0xa--irql-not-less-or-equal", "0xA"},
@@ -129,8 +131,10 @@ static const struct rule known_rules[] = {
     {"NblModified", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
     {"NblOwnership", NETWORK "net-buffer-list-structure", "0x7C/0x05"},
     {"NblStatus", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
+    {"OpaqueStructure", KERNEL "eprocess", NULL},
     {"PauseOutstanding", DDI "ndis/nc-ndis-miniport_pause", NULL},
     {"ReceiveIndication", DDI "ndis/nf-ndis-ndismindicatereceivenetbufferlists", NULL},
+    {"StackUseAfterReturn", KERNEL "using-the-kernel-stack", NULL},
     {"WriteAfterFree", VERIFIER, "0xC4"},
 };
 

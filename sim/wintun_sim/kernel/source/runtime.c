@@ -136,7 +136,29 @@ static void *host_memcpy(void *destination, const void *source, size_t length)
         rule_broken("DRIVER_VERIFIER_DETECTED_VIOLATION",
                     "memcpy was given ranges that overlap by %llu bytes (first parameter 0xF0)",
                     (unsigned long long)(length - (to < from ? from - to : to - from)));
+    instrument_range(source, length, 0, __builtin_return_address(0));
+    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
     return memmove(destination, source, length);
+}
+
+static void *host_memmove(void *destination, const void *source, size_t length)
+{
+    instrument_range(source, length, 0, __builtin_return_address(0));
+    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
+    return memmove(destination, source, length);
+}
+
+static void *host_memset(void *destination, int value, size_t length)
+{
+    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
+    return memset(destination, value, length);
+}
+
+static int host_memcmp(const void *left, const void *right, size_t length)
+{
+    instrument_range(left, length, 0, __builtin_return_address(0));
+    instrument_range(right, length, 0, __builtin_return_address(0));
+    return memcmp(left, right, length);
 }
 
 static size_t host_wcslen(const WCHAR *text)
@@ -149,9 +171,12 @@ static size_t host_wcslen(const WCHAR *text)
 
 const struct export runtime_exports[] = {
     {"memcpy", (void *)(uintptr_t)host_memcpy},
-    EXPORT(memmove),
-    EXPORT(memset),
-    EXPORT(memcmp),
+    {"memmove", (void *)(uintptr_t)host_memmove},
+    {"memset", (void *)(uintptr_t)host_memset},
+    {"memcmp", (void *)(uintptr_t)host_memcmp},
+    {"__tsan_memcpy", (void *)(uintptr_t)host_memcpy},
+    {"__tsan_memmove", (void *)(uintptr_t)host_memmove},
+    {"__tsan_memset", (void *)(uintptr_t)host_memset},
     EXPORT(memchr),
     EXPORT(strlen),
     EXPORT(strnlen),

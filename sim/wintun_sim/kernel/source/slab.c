@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "shadow.h"
 
 #define POISON     UINT64_C(0xDDDDDDDDDDDDDDDD)
 #define STATE_LIVE UINT64_C(0x4c4956452e534c42)
@@ -70,7 +71,7 @@ static bool grow(struct slab *slab)
     uint32_t count = slab->total < FIRST_CHUNK     ? FIRST_CHUNK
                      : slab->total > LARGEST_CHUNK ? LARGEST_CHUNK
                                                    : slab->total;
-    struct slab_chunk *chunk = arena_allocate(BLOCK_HOST, sizeof *chunk + count * slab->stride, 0, slab->name);
+    struct slab_chunk *chunk = arena_allocate(BLOCK_HOST, sizeof *chunk + count * slab->stride, SLAB_TAG, slab->name);
     if (chunk == NULL)
         return false;
     chunk->next = slab->chunks;
@@ -105,7 +106,7 @@ void *slab_take(struct slab *slab)
     struct slab_item *item = slab->first;
     slab->first = item->next;
     if (!is_untouched(slab, item))
-        rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation %u", slab->name,
+        rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation #%u", slab->name,
                     item->operation);
     const struct actor *actor = actor_current();
     item->state = STATE_LIVE;
@@ -113,6 +114,8 @@ void *slab_take(struct slab *slab)
     item->image = actor == NULL ? (uint16_t)0 : image_number(actor->image);
     item->tag = 0;
     slab->live++;
+    if (slab->poisoned != 0)
+        shadow_allow(item + 1, slab->size);
     return item + 1;
 }
 
@@ -123,6 +126,8 @@ void slab_give(struct slab *slab, void *object)
     item->state = STATE_FREE;
     item->operation = actor == NULL ? 0 : actor->operation;
     memset(object, FREED_BYTE, slab->poisoned);
+    if (slab->poisoned != 0)
+        shadow_forbid(object, slab->size);
     append_free(slab, item);
     slab->live--;
 }
@@ -146,6 +151,24 @@ struct slab_item *slab_live(const struct slab *slab, const volatile void *object
 struct slab_item *slab_free(const struct slab *slab, const volatile void *object)
 {
     return find(slab, object, STATE_FREE);
+}
+
+struct slab_item *slab_item_at(void *chunk, uintptr_t address)
+{
+    struct slab_item *first = (struct slab_item *)(void *)((struct slab_chunk *)chunk + 1);
+    if (address < (uintptr_t)first)
+        return NULL;
+    const struct slab *slab = first->slab;
+    return chunk_item(slab, chunk, (uint32_t)((address - (uintptr_t)first) / slab->stride));
+}
+
+void slab_chunk_shadow(void *bytes)
+{
+    struct slab_chunk *chunk = bytes;
+    const struct slab *slab = slab_item_at(chunk, (uintptr_t)(chunk + 1))->slab;
+    for (uint32_t number = 0; number < chunk->count && slab->poisoned != 0; number++)
+        if (chunk_item(slab, chunk, number)->state == STATE_LIVE)
+            shadow_write(chunk_item(slab, chunk, number) + 1, slab->size, true);
 }
 
 uint32_t slab_count(const struct slab *slab, uint16_t image)

@@ -20,11 +20,14 @@ struct slab_item
     struct slab *slab;
 };
 
+/* The pool tag of the blocks that slabs lie in. */
+#define SLAB_TAG UINT32_C(0x42414c53)
+
 struct slab
 {
     const char *name; /* in messages: "an MDL" */
     size_t size;      /* of an object, in bytes */
-    size_t poisoned;  /* bytes of it that are filled and looked at */
+    size_t poisoned;  /* bytes of it that are filled and looked at; 0: objects that no driver ever sees */
     size_t stride;
     struct slab_chunk *chunks;
     struct slab_item *first; /* free ones */
@@ -50,6 +53,12 @@ struct slab_item *slab_live(const struct slab *slab, const volatile void *object
 
 /* Likewise for one that was given back and not taken again. */
 struct slab_item *slab_free(const struct slab *slab, const volatile void *object);
+
+/* The header of the object that `address` lies in, live or not, where `chunk` are the bytes of the block around it. */
+struct slab_item *slab_item_at(void *chunk, uintptr_t address);
+
+/* For shadow_begin: what is live in a chunk is the driver's, if the slab's objects are for drivers. */
+void slab_chunk_shadow(void *chunk);
 
 /* How many live objects an image took (0: all). O(objects). */
 uint32_t slab_count(const struct slab *slab, uint16_t image);

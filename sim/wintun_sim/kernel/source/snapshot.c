@@ -6,12 +6,13 @@
 
 #include "host.h"
 #include "scheduler.h"
+#include "shadow.h"
 
-/* Longest number of pieces: the struct, the actors, the blocks and the bits of their beginnings, stacks, segments of
- * images. */
+/* Longest number of pieces: the struct, the actors, the blocks, the bits of their beginnings and their shadow, stacks,
+ * segments of images. */
 enum
 {
-    PIECE_LIMIT = 4 + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT
+    PIECE_LIMIT = 5 + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT
 };
 
 struct piece
@@ -56,6 +57,8 @@ static void collect(struct snapshot *snapshot)
     add(snapshot, host->scheduler.actors, host->scheduler.used * sizeof(struct actor));
     add(snapshot, arena->starts, (used / 16 + 63) / 64 * sizeof *arena->starts);
     add(snapshot, arena->start, used);
+    if (arena->shadow != NULL)
+        add(snapshot, arena->shadow, used / SHADOW_GRANULE);
     for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
         add_stack(snapshot, actor);
     for (size_t i = 0; i < IMAGE_LIMIT; i++)
@@ -109,6 +112,9 @@ static void forget_later_blocks(const struct arena *now, const struct arena *the
     size_t last = ((size_t)(now->end - now->start) / 16 + 63) / 64;
     if (last > first)
         memset(now->starts + first, 0, (last - first) * sizeof *now->starts);
+    if (now->shadow != NULL && now->end > then->end)
+        memset(now->shadow + (then->end - then->start) / SHADOW_GRANULE, 0,
+               (size_t)(now->end - then->end) / SHADOW_GRANULE);
 }
 
 void snapshot_restore(const struct snapshot *snapshot)

@@ -1,0 +1,118 @@
+/* The call-outs of instrumented code for atomic operations: each is a scheduling point, and then one step that nobody
+ * interrupts, since one actor runs at a time. Memory orders are not looked at: every operation is sequentially
+ * consistent here.
+ */
+#include <stdbool.h>
+
+#include "host.h"
+#include "instrument.h"
+
+/* What an operation does to its place, after others had their turn. */
+static void before(const volatile void *address, size_t size, unsigned flags, const void *place)
+{
+    schedule_point(POINT_INTERLOCKED, address);
+    instrument_access(address, size, flags | ACCESS_ATOMIC, place);
+}
+
+#define PLACE __builtin_return_address(0)
+
+#define FETCH(bits, type, name, expression)                                                  \
+    static type atomic##bits##_fetch_##name(volatile type *address, type operand, int order) \
+    {                                                                                        \
+        (void)order;                                                                         \
+        before(address, sizeof(type), ACCESS_WRITE, PLACE);                                  \
+        const type old = *address;                                                           \
+        *address = (type)(expression);                                                       \
+        return old;                                                                          \
+    }
+
+#define ATOMIC(bits, type)                                                                                          \
+    static type atomic##bits##_load(const volatile type *address, int order)                                        \
+    {                                                                                                               \
+        (void)order;                                                                                                \
+        before(address, sizeof(type), 0, PLACE);                                                                    \
+        return *address;                                                                                            \
+    }                                                                                                               \
+    static void atomic##bits##_store(volatile type *address, type value, int order)                                 \
+    {                                                                                                               \
+        (void)order;                                                                                                \
+        before(address, sizeof(type), ACCESS_WRITE, PLACE);                                                         \
+        *address = value;                                                                                           \
+    }                                                                                                               \
+    FETCH(bits, type, add, old + operand)                                                                           \
+    FETCH(bits, type, sub, old - operand)                                                                           \
+    FETCH(bits, type, and, old &operand)                                                                            \
+    FETCH(bits, type, or, old | operand)                                                                            \
+    FETCH(bits, type, xor, old ^ operand)                                                                           \
+    FETCH(bits, type, nand, ~(old & operand))                                                                       \
+    FETCH(bits, type, exchange, operand)                                                                            \
+    static type compare_exchange##bits(volatile type *address, type expected, type value, const void *place)        \
+    {                                                                                                               \
+        before(address, sizeof(type), ACCESS_WRITE, place);                                                         \
+        const type old = *address;                                                                                  \
+        if (old == expected)                                                                                        \
+            *address = value;                                                                                       \
+        return old;                                                                                                 \
+    }                                                                                                               \
+    static int atomic##bits##_compare_exchange(volatile type *address, type *expected, type value, int success,     \
+                                               int failure)                                                         \
+    {                                                                                                               \
+        (void)success;                                                                                              \
+        (void)failure;                                                                                              \
+        const type wanted = *expected;                                                                              \
+        *expected = compare_exchange##bits(address, wanted, value, PLACE);                                          \
+        return *expected == wanted;                                                                                 \
+    }                                                                                                               \
+    static type atomic##bits##_compare_exchange_val(volatile type *address, type expected, type value, int success, \
+                                                    int failure)                                                    \
+    {                                                                                                               \
+        (void)success;                                                                                              \
+        (void)failure;                                                                                              \
+        return compare_exchange##bits(address, expected, value, PLACE);                                             \
+    }
+
+__extension__ typedef unsigned __int128 uint128;
+
+ATOMIC(8, uint8_t)
+ATOMIC(16, uint16_t)
+ATOMIC(32, uint32_t)
+ATOMIC(64, uint64_t)
+ATOMIC(128, uint128)
+
+static void fence(int order)
+{
+    (void)order;
+    schedule_point(POINT_INTERLOCKED, NULL);
+}
+
+/* Keeps the compiler from reordering, and no processor notices it. */
+static void signal_fence(int order)
+{
+    (void)order;
+}
+
+#define NAMED(name, function)                               \
+    {                                                       \
+        "__tsan_atomic" name, (void *)(uintptr_t)(function) \
+    }
+
+#define ATOMIC_EXPORTS(bits)                                                                                          \
+    NAMED(#bits "_load", atomic##bits##_load), NAMED(#bits "_store", atomic##bits##_store),                           \
+        NAMED(#bits "_exchange", atomic##bits##_fetch_exchange), NAMED(#bits "_fetch_add", atomic##bits##_fetch_add), \
+        NAMED(#bits "_fetch_sub", atomic##bits##_fetch_sub), NAMED(#bits "_fetch_and", atomic##bits##_fetch_and),     \
+        NAMED(#bits "_fetch_or", atomic##bits##_fetch_or), NAMED(#bits "_fetch_xor", atomic##bits##_fetch_xor),       \
+        NAMED(#bits "_fetch_nand", atomic##bits##_fetch_nand),                                                        \
+        NAMED(#bits "_compare_exchange_strong", atomic##bits##_compare_exchange),                                     \
+        NAMED(#bits "_compare_exchange_weak", atomic##bits##_compare_exchange),                                       \
+        NAMED(#bits "_compare_exchange_val", atomic##bits##_compare_exchange_val)
+
+const struct export instrument_atomic_exports[] = {
+    ATOMIC_EXPORTS(8),
+    ATOMIC_EXPORTS(16),
+    ATOMIC_EXPORTS(32),
+    ATOMIC_EXPORTS(64),
+    ATOMIC_EXPORTS(128),
+    NAMED("_thread_fence", fence),
+    NAMED("_signal_fence", signal_fence),
+    EXPORTS_END,
+};

@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-runs", type=int, default=RUNS, metavar="N", help=f"default: {RUNS}")
     parser.add_argument("-max_total_time", type=int, default=0, metavar="SECONDS", help="default: no limit")
     parser.add_argument("-seed", type=int, default=1, metavar="N", help="default: 1")
-    given_, others = parser.parse_known_args(arguments)
+    given_, others = parser.parse_known_intermixed_args(arguments)
     files = [path for path in given_.paths if path.is_file()]
     if files:
         for path in files:

@@ -148,7 +148,7 @@ def test_the_command_runs_without_atheris_too(tmp_path: Path) -> None:
     program = (
         "import importlib.util, sys; importlib.util.find_spec = lambda name: None\n"
         "from tests.fuzz import run\n"
-        "sys.exit(run.main(['encode', '-runs=50', '-seed=3']))\n"
+        "sys.exit(run.main(['encode', '-runs=50', '-seed=3', 'corpus']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -85,6 +85,14 @@ def life(defect: str = "KEEPS_ALL") -> Iterator[Operation]:
     yield Unload(name="unload")
 
 
+def perform_with(machine: DriverMachine, flag: str, operation: Operation) -> list[Event]:
+    """Carry out an operation in a way that operations cannot say: `flag` is a name of ``enum host_flag``."""
+    array = machine._operations.array([(operation, None)])
+    array[0].flags |= getattr(machine._lib, flag)
+    machine._lib.host_perform(machine._host, array, 1, machine._ffi.NULL)
+    return machine.take_events()
+
+
 def broken(events: Sequence[Event]) -> list[RuleBroken]:
     """Return the broken rules among events."""
     return [event for event in events if isinstance(event, RuleBroken)]

@@ -70,6 +70,7 @@ enum defect
     MAPS_UNLOCKED_PAGES,
     KEEPS_REGISTRATION,
     SETS_ATTRIBUTES_AT_DISPATCH,
+    KEEPS_CONFIGURATION,
 };
 
 typedef struct _ADAPTER
@@ -532,6 +533,31 @@ static NDIS_STATUS RegisterDevice(ADAPTER *Adapter)
     return NDIS_STATUS_SUCCESS;
 }
 
+/* There is no registry: of the two keywords only the one that NDIS answers itself is there. */
+static NDIS_STATUS ReadConfiguration(NDIS_HANDLE Handle)
+{
+    NDIS_CONFIGURATION_OBJECT Object = {.Header = {NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT,
+                                                   NDIS_CONFIGURATION_OBJECT_REVISION_1,
+                                                   NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1},
+                                        .NdisHandle = Handle};
+    NDIS_STRING Absent = NDIS_STRING_CONST(L"*SpeedDuplex");
+    NDIS_STRING Present = NDIS_STRING_CONST(L"Environment");
+    NDIS_CONFIGURATION_PARAMETER *Value;
+    NDIS_HANDLE Configuration;
+    NDIS_STATUS Status = NdisOpenConfigurationEx(&Object, &Configuration);
+
+    if (Status != NDIS_STATUS_SUCCESS)
+        return Status;
+    NdisReadConfiguration(&Status, &Value, Configuration, &Absent, NdisParameterInteger);
+    if (Status != NDIS_STATUS_SUCCESS)
+        NdisReadConfiguration(&Status, &Value, Configuration, &Present, NdisParameterInteger);
+    if (Status == NDIS_STATUS_SUCCESS && Value->ParameterData.IntegerData != 1)
+        Status = NDIS_STATUS_FAILURE;
+    if (!BREAKS(KEEPS_CONFIGURATION))
+        NdisCloseConfiguration(Configuration);
+    return Status;
+}
+
 static NDIS_STATUS NTAPI Initialize(NDIS_HANDLE Handle, NDIS_HANDLE Context, PNDIS_MINIPORT_INIT_PARAMETERS Parameters)
 {
     ADAPTER *Adapter;
@@ -553,7 +579,9 @@ static NDIS_STATUS NTAPI Initialize(NDIS_HANDLE Handle, NDIS_HANDLE Context, PND
         IndicateLink(Handle);
     if (BREAKS(SETS_GENERAL_FIRST))
         SetGeneralAttributes(Handle);
-    Status = SetRegistrationAttributes(Handle, Adapter);
+    Status = ReadConfiguration(Handle);
+    if (Status == NDIS_STATUS_SUCCESS)
+        Status = SetRegistrationAttributes(Handle, Adapter);
     if (Status == NDIS_STATUS_SUCCESS && !BREAKS(SETS_NO_GENERAL))
         Status = SetGeneralAttributes(Handle);
     if (Status != NDIS_STATUS_SUCCESS)

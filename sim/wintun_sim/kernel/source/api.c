@@ -132,6 +132,18 @@ static void check_memory(void)
     client_check();
 }
 
+/* Lets actors run until nothing can go on, and then, once it is all that is left, the stack give back what it kept. */
+static int run(struct host *host, uint32_t operation)
+{
+    enum run_result result = scheduler_run(host->api->step_limit);
+    while (result == RUN_QUIESCENT && receive_has_kept())
+    {
+        actor_start(receive_return_kept, NULL, operation);
+        result = scheduler_run(host->api->step_limit);
+    }
+    return settle(host, result);
+}
+
 static int perform_one(struct host *host, const struct host_operation *operation)
 {
     host->operation = operation->id;
@@ -140,7 +152,7 @@ static int perform_one(struct host *host, const struct host_operation *operation
     if (operation_prepare(operation))
     {
         actor_start(operation_actor, &work, operation->id);
-        result = settle(host, scheduler_run(host->api->step_limit));
+        result = run(host, operation->id);
         if (operation->kind == HOST_HALT || operation->kind == HOST_UNLOAD)
             check_memory();
     }
@@ -181,7 +193,7 @@ int host_run(struct host *host, const struct host_actor *actors, size_t count)
             if (actors[index].count != 0)
                 actor_start(operation_actor, &work[index], actors[index].operations[0].id);
         }
-        result = settle(host, scheduler_run(host->api->step_limit));
+        result = run(host, 0);
     }
     host_leave();
     return result;
@@ -232,6 +244,11 @@ int host_counters(struct host *host, uint32_t id, struct host_counters *counters
     }
     host_leave();
     return adapter != NULL;
+}
+
+int host_exports(const char *name)
+{
+    return export_find(name) != NULL;
 }
 
 int host_inject(struct host *host, const struct host_fault *fault)

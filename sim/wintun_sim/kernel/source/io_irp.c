@@ -342,14 +342,14 @@ static bool cancel_irp(IRP *irp, struct host_device *device)
     return true;
 }
 
-bool request_cancel(struct request *request)
+bool request_cancel(struct request *request, bool at_dispatch)
 {
     if (request->complete)
         return false;
     request->holds++;
     request->cancels++;
     struct call call;
-    call_enter(&call, "DRIVER_CANCEL", request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
+    call_enter(&call, "DRIVER_CANCEL", at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
                miniport_image(request->file->device->miniport));
     cancel_irp(request->irp, request->file->device);
     call_leave(&call);

@@ -141,7 +141,7 @@ struct request *request_new(struct host_file *file, uint32_t id, uint8_t major, 
 NTSTATUS request_dispatch(struct request *request, bool wait);
 
 /* IoCancelIrp; false when it is complete already. */
-bool request_cancel(struct request *request);
+bool request_cancel(struct request *request, bool at_dispatch);
 
 struct request *request_find(uint32_t id);
 

@@ -112,7 +112,7 @@ static void give_back(struct adapter *adapter, NET_BUFFER_LIST *first)
     call_return(adapter, first);
 }
 
-/* Keeps a chain until the operation's end: it is linked behind what this adapter's stack keeps already. */
+/* Keeps a chain until nothing else happens: it is linked behind what this adapter's stack keeps already. */
 static void keep(struct adapter *adapter, NET_BUFFER_LIST *first)
 {
     NET_BUFFER_LIST **place = &adapter->kept;
@@ -121,12 +121,24 @@ static void keep(struct adapter *adapter, NET_BUFFER_LIST *first)
     *place = first;
 }
 
-void receive_return_kept(struct adapter *adapter)
+bool receive_has_kept(void)
 {
-    NET_BUFFER_LIST *first = adapter->kept;
-    adapter->kept = NULL;
-    if (first != NULL)
-        give_back(adapter, first);
+    const struct adapter *adapter = current_host->ndis->adapters;
+    while (adapter != NULL && adapter->kept == NULL)
+        adapter = adapter->next;
+    return adapter != NULL;
+}
+
+void receive_return_kept(void *unused)
+{
+    (void)unused;
+    for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
+    {
+        NET_BUFFER_LIST *first = adapter->kept;
+        adapter->kept = NULL;
+        if (first != NULL)
+            give_back(adapter, first);
+    }
 }
 
 /* The chain up to the first NBL that cannot be indicated; what follows is left to the driver. */
@@ -184,7 +196,7 @@ VOID NTAPI NdisMIndicateReceiveNetBufferLists(NDIS_HANDLE MiniportAdapterHandle,
     if (count == 0)
         return;
     adapter->nbls_out += count;
-    if (indication.request != NULL && indication.request->hold)
+    if (adapter->hold_operation == actor_current()->operation)
         keep(adapter, NetBufferList);
     else
         give_back(adapter, NetBufferList);

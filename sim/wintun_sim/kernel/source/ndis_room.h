@@ -64,10 +64,11 @@ struct adapter
     uint32_t nbls_out;   /* received and not yet given back to the driver */
     uint32_t sends_inside;
     uint32_t indications_inside;
-    NET_BUFFER_LIST *kept; /* received, and kept by the stack until the operation ends */
-    int8_t link;           /* -1: never indicated; else whether connected */
-    struct oid_call *oid;  /* the request that is not complete yet */
-    uint64_t first_serial; /* of the arena, when its initialisation began */
+    NET_BUFFER_LIST *kept;   /* received, and kept by the stack until nothing else happens */
+    uint32_t hold_operation; /* what is received on behalf of this operation is kept */
+    int8_t link;             /* -1: never indicated; else whether connected */
+    struct oid_call *oid;    /* the request that is not complete yet */
+    uint64_t first_serial;   /* of the arena, when its initialisation began */
 };
 
 struct ndis_room
@@ -145,8 +146,9 @@ bool oid_ask(struct adapter *adapter, const struct oid_question *question);
 bool send_packets(struct adapter *adapter, const struct host_operation *operation);
 bool send_room_open(struct ndis_room *room);
 void send_cancel(struct adapter *adapter, uint64_t cancel_id, bool at_dispatch);
-/* Gives back what the stack kept; called at the end of an operation. */
-void receive_return_kept(struct adapter *adapter);
+/* Whether the stack keeps anything; the actor that gives it back. */
+bool receive_has_kept(void);
+void receive_return_kept(void *unused);
 /* What is still lent by, or out from, a halted adapter. */
 void send_forget(struct adapter *adapter);
 

@@ -167,7 +167,8 @@ static void perform_transfer(const struct host_operation *operation, struct host
         return;
     }
     request->at_dispatch = (operation->flags & HOST_FLAG_AT_DISPATCH) != 0;
-    request->hold = (operation->flags & HOST_FLAG_HOLD) != 0;
+    if ((operation->flags & HOST_FLAG_HOLD) != 0 && file->device->adapter != NULL)
+        file->device->adapter->hold_operation = operation->id;
     if (copy_rejected(request, operation))
         request_dispatch(request, false);
     else
@@ -222,6 +223,8 @@ static void perform_on_adapter(const struct host_operation *operation, struct ad
         perform_oid(operation, adapter);
         break;
     case HOST_SEND:
+        if ((operation->flags & HOST_FLAG_HOLD) != 0)
+            adapter->hold_operation = operation->id;
         if (!send_packets(adapter, operation))
             refuse(operation, "there is no memory for what is to be sent");
         break;
@@ -280,7 +283,7 @@ static void perform(const struct host_operation *operation)
     case HOST_CANCEL:
         request = request_find(operation->target);
         if (request != NULL)
-            request_cancel(request);
+            request_cancel(request, (operation->flags & HOST_FLAG_AT_DISPATCH) != 0);
         break;
     default:
         adapter = adapter_find(operation->adapter);
@@ -304,8 +307,5 @@ void operation_actor(void *work)
         if (index != 0)
             schedule_point(POINT_START, operation);
         perform(operation);
-        for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
-            if (adapter->kept != NULL)
-                receive_return_kept(adapter);
     }
 }

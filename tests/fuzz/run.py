@@ -119,18 +119,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-runs", type=int, default=RUNS, metavar="N", help=f"default: {RUNS}")
     parser.add_argument("-max_total_time", type=int, default=0, metavar="SECONDS", help="default: no limit")
     parser.add_argument("-seed", type=int, default=1, metavar="N", help="default: 1")
-    given_, others = parser.parse_known_intermixed_args(arguments)
-    files = [path for path in given_.paths if path.is_file()]
+    given_, unknown = parser.parse_known_args(arguments)
+    # Behind an option that argparse does not know it knows no paths either.
+    paths = [*given_.paths, *(Path(word) for word in unknown if not word.startswith("-"))]
+    others = [word for word in unknown if word.startswith("-")]
+    files = [path for path in paths if path.is_file()]
     if files:
         for path in files:
             all_targets()[given_.target](path.read_bytes())
             print(f"{path}: holds")
         return 0
     if importlib.util.find_spec("atheris") is not None:
-        for path in given_.paths:
+        for path in paths:
             path.mkdir(parents=True, exist_ok=True)
         options = [f"-runs={given_.runs}", f"-max_total_time={given_.max_total_time}", f"-seed={given_.seed}", *others]
-        with_atheris(given_.target, options, [str(path) for path in given_.paths])
+        with_atheris(given_.target, options, [str(path) for path in paths])
     if others:
         parser.error(f"without atheris there is no {' '.join(others)}")
     from tests.fuzz import seeds

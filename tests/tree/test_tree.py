@@ -78,7 +78,8 @@ def test_every_module_can_be_imported() -> None:
 def test_every_command_is_listed_and_has_a_module() -> None:
     names = {module.name for module in pkgutil.iter_modules(wintun_sim.cli.__path__)} - {"__main__"}
     modules = {name: importlib.import_module(f"wintun_sim.cli.{name}") for name in names}
-    assert {name for name, module in modules.items() if hasattr(module, "add_parser")} == set(COMMANDS)
+    commands = {name.replace("_", "-") for name, module in modules.items() if hasattr(module, "add_parser")}
+    assert commands == set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sim/wintun_sim").rglob("*.py")), ids=lambda path: path.name)

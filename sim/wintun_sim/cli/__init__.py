@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from wintun_sim import __version__
 from wintun_sim.errors import WintunSimError
 
-COMMANDS = ("check", "run", "bundle", "bench")
+COMMANDS = ("check", "run", "build-driver", "bundle", "bench")
 
 
 class _Version(argparse.Action):
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and what is built in")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module_name = f"wintun_sim.cli.{name}"
+        module_name = f"wintun_sim.cli.{name.replace('-', '_')}"
         if importlib.util.find_spec(module_name) is None:  # TRANSITIONAL: goes once every command is there
             continue
         importlib.import_module(module_name).add_parser(subparsers)

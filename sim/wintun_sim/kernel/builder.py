@@ -78,6 +78,12 @@ UNDEFINED_FLAGS = ("-fsanitize=undefined", "-fno-sanitize=alignment,pointer-over
 CLANG_FLAGS = ("-fdeclspec", "-Wno-microsoft", "-Wno-pragma-pack", "-Wno-four-char-constants")
 LINK_FLAGS = ("-shared", "-nostdlib", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
 
+# The type `long` alone, and what in a source is not code.
+LONG = re.compile(r"(?<!long )\blong\b(?!\s+(?:unsigned\s+|signed\s+)?(?:long|double)\b)")
+NO_CODE = re.compile(
+    r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|^[ \t]*#[^\n]*", re.DOTALL | re.MULTILINE
+)
+
 MISSING = re.compile(
     r"(?:implicit declaration of function|call to undeclared function|unknown type name|use of undeclared identifier)"
     r" ['‘](\w+)['’]|['‘](\w+)['’] undeclared|fatal error: ['‘]?([\w./]+\.h)['’]?(?:: No such file| file not found)"
@@ -142,6 +148,7 @@ def build(
     with tempfile.TemporaryDirectory(prefix="wintun-sim-build-") as directory:
         place = Path(directory)
         objects = _compile_all(compiler, sources, flags, place)
+        _warn_of_long(place)
         imports = [name for name in _undefined_names(compiler, objects, place) if name != CONSTRUCTOR]
         assembly = place / "imports.S"
         assembly.write_text(_imports_source(machine, imports, INSTRUMENTED if instrumented else 0), encoding="ascii")
@@ -200,7 +207,7 @@ def _compile_all(compiler: Compiler, sources: Sequence[Path], flags: Sequence[st
         # Debug information names a source by its directory's name: the same image comes out wherever it is built.
         folder = source.resolve().parent
         prefix = f"-ffile-prefix-map={folder}={folder.name}"
-        command = [*common, prefix, "-c", str(source.resolve()), "-o", str(target)]
+        command = [*common, prefix, "-MMD", "-c", str(source.resolve()), "-o", str(target)]
         return target, subprocess.run(command, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -215,6 +222,26 @@ def _compile_all(compiler: Compiler, sources: Sequence[Path], flags: Sequence[st
         )
         raise BuildError(text + (f"; the headers do not declare {', '.join(missing)}" if missing else ""))
     return [target for target, _ in results]
+
+
+def _warn_of_long(place: Path) -> None:
+    """Say on standard error where the driver's own files use a type that is wider here than on Windows."""
+    files = {Path(name) for rules in place.glob("*.d") for name in _prerequisites(rules.read_text("utf-8"))}
+    for file in sorted(file for file in files if INCLUDE not in file.parents):
+        text = NO_CODE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text("latin-1"))
+        found = LONG.search(text)
+        if found is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            print(
+                f"{file}:{line}: note: a long has 64 bits here and 32 on Windows; LONG and ULONG have 32 on both",
+                file=sys.stderr,
+            )
+
+
+def _prerequisites(rule: str) -> list[str]:
+    """What a rule as compilers write them for make needs: names, with blanks in them escaped."""
+    names = re.findall(r"(?:\\ |\S)+", rule.replace("\\\n", " ").partition(": ")[2])
+    return [name.replace("\\ ", " ") for name in names]
 
 
 def _missing_names(messages: str) -> set[str]:

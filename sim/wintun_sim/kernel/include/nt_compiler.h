@@ -93,6 +93,23 @@
 #define __debugbreak()      __builtin_trap()
 #define _ReturnAddress()    __builtin_return_address(0)
 
+/*
+ * Structured exception handling, where nothing is ever handled: what would raise an exception ends the run and is
+ * reported. A guarded block therefore runs to its end, or leaves by return or goto, and then without its __finally.
+ */
+#undef __try
+#undef __except
+#undef __finally
+#define __try                        if (1)
+#define __except(filter)             else if ((void)(filter), 0)
+#define __finally
+#define GetExceptionCode()           0
+#define GetExceptionInformation()    ((void *)0)
+#define AbnormalTermination()        0
+#define EXCEPTION_EXECUTE_HANDLER    1
+#define EXCEPTION_CONTINUE_SEARCH    0
+#define EXCEPTION_CONTINUE_EXECUTION (-1)
+
 /* size_t, SIZE_T, ULONG_PTR and ULONG64 are one type on 64-bit Windows: `long` keeps them one type on LP64 hosts. */
 #undef __int64
 #define __int64 long

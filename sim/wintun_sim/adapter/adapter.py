@@ -214,7 +214,10 @@ class Adapter:
         self._closed = True
         handles = self.handles
         device = self._switchboard.device
-        leaked = [f"{device}: the handle opened at {handle.opened_at} was never closed" for handle in handles]
+        leaked = [
+            f"{device}: the handle opened at {handle.opened_at} was never closed; use it in a with block, or close it"
+            for handle in handles
+        ]
         for handle in handles:
             handle.close()
         broken: list[str] = []

@@ -15,6 +15,7 @@ _HANDLE: Final = {
         "close the handle, which is all that it is good for, so that the driver can be unloaded",
     ),
     "closed": ("the handle was closed", "open another one"),
+    "open": ("the adapter was halted, and old handles keep its device", "close them and open the adapter that follows"),
 }
 
 _REASONS: Final[dict[int, tuple[str, str]]] = {
@@ -30,6 +31,14 @@ _REASONS: Final[dict[int, tuple[str, str]]] = {
     ndis.STATUS_ACCESS_DENIED: (
         "the device's security descriptor, D:P(A;;GA;;;SY), lets in the system account alone",
         "run the client as a service of LocalSystem",
+    ),
+    ndis.STATUS_NDIS_UNSUPPORTED_REVISION: (
+        "the driver needs NDIS 6.20 or newer, which came with Windows 7",
+        "give the adapter ndis=(6, 20), (6, 30) or (6, 80)",
+    ),
+    ndis.NDIS_STATUS_INVALID_DATA: (
+        "the value is not one that the adapter knows",
+        "a power state is D0, D1, D2 or D3, which are 1 to 4",
     ),
     ndis.STATUS_OBJECT_NAME_NOT_FOUND: (
         "there is no such device",
@@ -47,8 +56,8 @@ _CANCELLED: Final = {
 def explain(verb: str, device: str, state: str, status: int, circumstance: str = "", length: int = 0) -> str:
     """Return what to tell a client whose ``verb`` on ``device`` in ``state`` ended with ``status``.
 
-    ``circumstance`` tells the ends of one status apart: for STATUS_CANCELLED "cancel", "close" or "halt", for
-    STATUS_INVALID_HANDLE "halted" or "closed". ``length`` is the request's, in bytes.
+    ``circumstance`` tells the ends of one status apart: for STATUS_CANCELLED "cancel", "close", "halt" or another
+    operation, for STATUS_INVALID_HANDLE "halted" or "closed". ``length`` is the request's, in bytes.
     """
     reason, repair = _reason(verb, status, circumstance, length)
     return f"{verb} on {device}, {state}: {ndis.name_of(status)} (0x{status:08X}): {reason}; {repair}"
@@ -56,9 +65,9 @@ def explain(verb: str, device: str, state: str, status: int, circumstance: str =
 
 def _reason(verb: str, status: int, circumstance: str, length: int) -> tuple[str, str]:
     if status == ndis.STATUS_CANCELLED:
-        return _CANCELLED[circumstance]
+        return _CANCELLED.get(circumstance, (f"the {circumstance} cancelled it", "read again"))
     if status == ndis.STATUS_INVALID_HANDLE:
-        return _HANDLE[circumstance]
+        return _HANDLE["open" if verb == "open" else circumstance]
     if status in (ndis.STATUS_INVALID_PARAMETER, ndis.STATUS_INVALID_USER_BUFFER):
         smallest = bundle.MIN_READ_SIZE if verb == "read" else bundle.MIN_WRITE_SIZE
         return f"the buffer has {length:,} bytes", f"give it {smallest:,} to {bundle.MAX_BUFFER_SIZE:,}"

@@ -19,7 +19,6 @@ class Sent:
         """Each NBL's status; None while the adapter holds it."""
         return tuple(self._statuses)
 
-    @property
     def done(self) -> bool:
         """Whether all NBLs are back."""
         return None not in self._statuses
@@ -27,7 +26,7 @@ class Sent:
     @property
     def status(self) -> int | None:
         """None while the adapter holds an NBL; else the first status that is no success, or NDIS_STATUS_SUCCESS."""
-        if not self.done:
+        if not self.done():
             return None
         return next((status for status in self._statuses if status), ndis.NDIS_STATUS_SUCCESS)
 
@@ -36,7 +35,7 @@ class Sent:
 
         Raises ``TimeoutError``, and ``AdapterGone`` when the adapter is closed meanwhile.
         """
-        self._wait(lambda: self.done, timeout, "the NBLs of a send")
+        self._wait(self.done, timeout, "the NBLs of a send")
         status = self.status
         assert status is not None
         return status

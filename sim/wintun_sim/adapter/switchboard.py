@@ -236,7 +236,7 @@ class Switchboard:
             case NblCompleted(operation=name, index=index, status=status) if name in self._sends:
                 sent = self._sends[name]
                 sent.complete(index, status)
-                if sent.done:
+                if sent.done():
                     del self._sends[name]
             case PacketReceived(data=data):
                 self.received.append(data)

@@ -1,1 +1,1 @@
-"""What tests of programs that use the adapter need. `strategies` has hypothesis strategies (install hypothesis)."""
+"""What tests of programs that use the adapter need. `plugin` is what pytest loads, `strategies` is for hypothesis."""

@@ -236,9 +236,6 @@ int host_counters(struct host *host, uint32_t adapter, struct host_counters *cou
 /* Whether drivers can import a function of this name: 1 or 0. */
 int host_exports(const char *name);
 
-/* Whether drivers can import a function of this name: 1 or 0. */
-int host_exports(const char *name);
-
 /* Arms or disarms one fault. 1, or 0 when the kind is unknown. */
 int host_inject(struct host *host, const struct host_fault *fault);
 

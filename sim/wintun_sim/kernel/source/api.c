@@ -251,11 +251,6 @@ int host_exports(const char *name)
     return export_find(name) != NULL;
 }
 
-int host_exports(const char *name)
-{
-    return export_find(name) != NULL;
-}
-
 int host_inject(struct host *host, const struct host_fault *fault)
 {
     host_enter(host);

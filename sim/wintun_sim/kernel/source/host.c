@@ -14,6 +14,10 @@
 #include "scheduler.h"
 #include "shadow.h"
 
+#ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #define DEFAULT_BLOCKS_SIZE ((size_t)256 << 20)
 #define LARGEST_BLOCKS_SIZE ((size_t)64 << 30)
 #define SECTION             ((size_t)64 << 10) /* parts begin at multiples of this, as of every page size */
@@ -97,6 +101,10 @@ void host_close(struct host *host)
     log_storage_delete(host->log.storage);
     oracle_delete(host->oracle);
     image_files_delete(host->image_files);
+#ifdef WITH_ASAN
+    /* An abandoned stack keeps its poison, and the sanitizer would hold it against whoever is mapped here next. */
+    __asan_unpoison_memory_region(host, host->mapping_size);
+#endif
     munmap(host, host->mapping_size);
 }
 

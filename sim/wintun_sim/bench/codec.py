@@ -13,7 +13,7 @@ import numpy as np
 
 from wintun_sim import bundle, native
 from wintun_sim.bench import pure
-from wintun_sim.bench.measure import Row, side_by_side
+from wintun_sim.bench.measure import Row, Times, at_least, at_most, side_by_side
 from wintun_sim.bundle import format as bundle_format
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def _in_cache(size: int, rounds: int) -> Iterator[Row]:
         rounds,
     )
     encode, to_place, packed = times["encode"], times["to place"], times["packed"]
-    yield Row("C encode", where, "memcpy of each to its place", encode, to_place, "at most", ENCODE_TARGETS[size])
+    yield at_most("C encode", where, "memcpy of each to its place", encode, to_place, ENCODE_TARGETS[size])
     # Where records must begin at multiples of 16, packets often lie across cache lines that packed ones need not touch.
-    yield Row("C encode", where, "memcpy of each, packed", encode, packed, "at most", None)
+    yield at_most("C encode", where, "memcpy of each, packed", encode, packed, None)
     work = _Work(_sizes(size), REPEATS, in_place=True)
     times = side_by_side({"decode": work.decode(), "walk": work.call(lib.baseline_walk)}, work.packets, rounds)
-    yield Row("C decode", where, "unchecked walk", times["decode"], times["walk"], "at most", DECODE_TARGET)
+    yield at_most("C decode", where, "unchecked walk", times["decode"], times["walk"], DECODE_TARGET)
 
 
 def _from_memory(size: int | None, rounds: int, megabytes: int) -> Iterator[Row]:
@@ -134,9 +134,9 @@ def _from_memory(size: int | None, rounds: int, megabytes: int) -> Iterator[Row]
     )
     copied = times["copy"]
     target = MEMORY_TARGETS.get(size or 0)
-    yield Row("C decode", where, "memcpy of the bytes", times["decode"], copied, "at most", target)
+    yield at_most("C decode", where, "memcpy of the bytes", times["decode"], copied, target)
     # One bundle's loads wait for each other; decode_many takes several bundles in turns, and theirs do not.
-    yield Row("decode_many", where, "memcpy of the bytes", times["decode_many"], copied, "at most", None)
+    yield at_most("decode_many", where, "memcpy of the bytes", times["decode_many"], copied, None)
 
 
 def _in_python(size: int | None, rounds: int) -> Iterator[Row]:
@@ -161,16 +161,20 @@ def _in_python(size: int | None, rounds: int) -> Iterator[Row]:
     )
     index = bundle.decode(data)
     floor = side_by_side({"list": lambda: bundle.decode(data).tolist(), "copies": index.tolist}, PACKETS, rounds)
+    # By itself, so that its many bundles are where they are when nothing else runs, as the one bundle above is.
     all_at_once = side_by_side({"arrays": lambda: bundle.decode_many(many, lengths)}, PACKETS * MANY, rounds)
 
-    def row(subject: str, time_ns: float, baseline_ns: float, target: float | None) -> Row:
-        return Row(subject, _name(size), "pure Python struct", time_ns, baseline_ns, "at least", target)
+    def row(subject: str, times: Times, baselines: Times, target: float | None) -> Row:
+        return at_least(subject, _name(size), "pure Python struct", times, baselines, target)
 
     yield row("decode to list of bytes", one["list"], one["struct"], LIST_TARGETS.get(size or 0))
-    yield Row(
-        "decode to list of bytes", _name(size), "making the list alone", floor["list"], floor["copies"], "at most", None
+    yield at_most("decode to list of bytes", _name(size), "making the list alone", floor["list"], floor["copies"], None)
+    yield row(
+        f"decode to arrays, {MANY} bundles",
+        all_at_once["arrays"],
+        all_at_once["struct"],
+        ARRAY_TARGET if size else None,
     )
-    yield row(f"decode to arrays, {MANY} bundles", all_at_once["arrays"], one["struct"], ARRAY_TARGET if size else None)
     yield row("decode to arrays, one bundle", one["arrays"], one["struct"], None)
     yield row("encode a list of bytes", one["encode"], one["struct encode"], None)
 

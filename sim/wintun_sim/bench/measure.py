@@ -2,7 +2,8 @@
 
 Times are taken in rounds: each round runs every contender once, in turn, so that whatever else the machine does meets
 all of them. A timing is much shorter than the turns in which a system shares a processor between programs, so most are
-not interrupted, and the medians over the rounds, which are compared, are those of uninterrupted ones.
+not interrupted, and the medians over the rounds are those of uninterrupted ones. The ratio is a median too, of the
+rounds' own ratios: how fast the machine is changes in the course of a run, and two neighbours in time share it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from typing import Any, Literal
 ENOUGH_NS = 200_000  # a timing lasts at least this long, so that the clock does not show
 
 
+Times = list[float]
+"""Nanoseconds per packet, one for each round."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: `subject` took `time_ns` per packet where `baseline` took `baseline_ns`.
+    """One comparison: `subject` took `time_ns` per packet where `baseline` took `baseline_ns`; both are medians.
 
     With `bound` "at most", `ratio` is time/baseline (how much longer than the least); with "at least" it is
     baseline/time (how many times as fast). `target` is None where the row is for information only.
@@ -29,12 +34,9 @@ class Row:
     baseline: str
     time_ns: float
     baseline_ns: float
+    ratio: float
     bound: Literal["at most", "at least"]
     target: float | None
-
-    @property
-    def ratio(self) -> float:
-        return self.time_ns / self.baseline_ns if self.bound == "at most" else self.baseline_ns / self.time_ns
 
     @property
     def verdict(self) -> str:
@@ -45,17 +47,29 @@ class Row:
         return "met" if met else "missed"
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ratio": self.ratio, "verdict": self.verdict}
+        return {**asdict(self), "verdict": self.verdict}
 
 
-def side_by_side(contenders: Mapping[str, Callable[[], object]], packets: int, rounds: int) -> dict[str, float]:
-    """Return each contender's median time in nanoseconds per packet, where one call handles `packets` of them."""
+def at_most(subject: str, size: str, baseline: str, times: Times, baselines: Times, target: float | None) -> Row:
+    """Return a row for something that may take at most `target` times as long as its baseline."""
+    ratio = median(time / least for time, least in zip(times, baselines, strict=True))
+    return Row(subject, size, baseline, median(times), median(baselines), ratio, "at most", target)
+
+
+def at_least(subject: str, size: str, baseline: str, times: Times, baselines: Times, target: float | None) -> Row:
+    """Return a row for something that has to be at least `target` times as fast as its baseline."""
+    ratio = median(slow / time for time, slow in zip(times, baselines, strict=True))
+    return Row(subject, size, baseline, median(times), median(baselines), ratio, "at least", target)
+
+
+def side_by_side(contenders: Mapping[str, Callable[[], object]], packets: int, rounds: int) -> dict[str, Times]:
+    """Return each contender's times, where one call handles `packets` packets."""
     repeats = {name: _repeats(call) for name, call in contenders.items()}
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[str, Times] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             times[name].append(_time(call, repeats[name]) / packets)
-    return {name: median(values) for name, values in times.items()}
+    return times
 
 
 def table(rows: Sequence[Row]) -> str:

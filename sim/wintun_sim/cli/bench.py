@@ -51,7 +51,7 @@ def run_codec(arguments: argparse.Namespace) -> int:
         write_json(value, arguments.json)
     if arguments.json == "-":
         return int(missed > 0)
-    print(f"Medians of {arguments.rounds} rounds, nanoseconds per packet.\n")
+    print(f"Medians of {arguments.rounds} rounds, times in nanoseconds per packet.\n")
     print(table(rows))
     print(f"\n{with_target - missed} of {with_target} targets met.")
     return int(missed > 0)

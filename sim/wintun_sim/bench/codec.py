@@ -172,7 +172,7 @@ def _in_python(size: int | None, rounds: int) -> Iterator[Row]:
     yield row(
         f"decode to arrays, {MANY} bundles",
         all_at_once["arrays"],
-        all_at_once["struct"],
+        one["struct"],
         ARRAY_TARGET if size else None,
     )
     yield row("decode to arrays, one bundle", one["arrays"], one["struct"], None)

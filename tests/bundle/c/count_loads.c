@@ -234,6 +234,26 @@ ACCESSES(unaligned_)
 ACCESSES(volatile_)
 ACCESSES(unaligned_volatile_)
 
+/* Newer clangs call these for copies that they make themselves. */
+void *__tsan_memcpy(void *to, const void *from, size_t size);
+void *__tsan_memmove(void *to, const void *from, size_t size);
+void *__tsan_memset(void *to, int value, size_t size);
+
+void *__tsan_memcpy(void *to, const void *from, size_t size)
+{
+    return counted_memcpy(to, from, size);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t size)
+{
+    return counted_memmove(to, from, size);
+}
+
+void *__tsan_memset(void *to, int value, size_t size)
+{
+    return counted_memset(to, value, size);
+}
+
 void __tsan_init(void);
 void __tsan_func_entry(void *caller);
 void __tsan_func_exit(void);

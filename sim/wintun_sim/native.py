@@ -33,17 +33,19 @@ def load_module(name: str) -> Any:
     return module
 
 
-def driver_image() -> Path:
-    """Return the path of the driver image that was built with this installation.
+def driver_image(*, instrumented: bool = False) -> Path:
+    """Return the path of the driver image, plain or instrumented, that was built with this installation.
 
     Raises UnavailableError when there is none. The image lies beside the host kernel, which is not beside this file in
     an editable installation.
     """
     directory = _module(HOST).__file__
     assert directory is not None
-    image = Path(directory).parent / "images" / "wintun.so"
+    image = Path(directory).parent / "images" / ("wintun-instrumented.so" if instrumented else "wintun.so")
     if not image.is_file():
-        raise UnavailableError("this installation was built without the driver image: install the package again")
+        raise UnavailableError(
+            f"this installation was built without the driver image {image.name}: install the package again"
+        )
     return image
 
 
@@ -58,7 +60,8 @@ def built_in() -> dict[str, str]:
             parts[label] = f"no ({error})"
     try:
         driver_image()
-        parts["driver image"] = "yes"
+        driver_image(instrumented=True)
+        parts["driver image"] = "yes, instrumented (check and run use this one) and plain (with --plain)"
     except UnavailableError as error:
         parts["driver image"] = f"no ({error})"
     return parts

@@ -40,7 +40,8 @@ def test_the_projects_driver_passes_and_says_so_last(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "seed 7"
     assert lines[-1] == "PASSED"
-    assert "dns, fragments, icmp, ipv6, jumbo, tcp, udp" in lines[1]
+    assert lines[1] == "driver: the project's own, instrumented"
+    assert "dns, fragments, icmp, ipv6, jumbo, tcp, udp" in lines[2]
 
 
 def test_the_same_seed_gives_the_same_report_whatever_the_number_of_workers(

@@ -1,10 +1,11 @@
-"""Opens the two machines. The driver's is imported where it is needed: not every platform has one."""
+"""Opens the two machines, and says which driver it is. Not every platform has a host kernel: it is imported late."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from wintun_sim import native
 from wintun_sim.errors import UnavailableError
 from wintun_sim.operations import Event, Machine
 from wintun_sim.scenario.scenario import Order
@@ -17,8 +18,24 @@ def open_model(order: Order, ndis: tuple[int, int]) -> Machine:
     return ModelMachine(order=order, ndis=ndis)
 
 
+def describe_driver(image: Path | None) -> str:
+    """Say in a few words which driver an image is. Raises ``UnavailableError`` where there is no image of our own."""
+    from wintun_sim.kernel import builder
+
+    name = "the project's own" if image is None or image == native.driver_image() else str(image)
+    instrumented = builder.is_instrumented(image or native.driver_image(instrumented=True))
+    return f"{name}, {'instrumented' if instrumented else 'plain: wrong accesses to memory are seen late, or never'}"
+
+
+def driver_words(image: Path | None) -> list[str]:
+    """Return what makes ``wintun-sim run`` take this image."""
+    if image is None:
+        return []
+    return ["--plain"] if image == native.driver_image() else ["--image", str(image)]
+
+
 def open_driver(image: Path | None, order: Order, ndis: tuple[int, int]) -> Machine:
-    """Open a driver's image (default: the project's own) on the host kernel.
+    """Open a driver's image (default: the project's own, instrumented) on the host kernel.
 
     Raises ``UnavailableError`` where there is no host kernel, ``UsageError`` for an image that cannot be used.
     """
@@ -29,7 +46,7 @@ def open_driver(image: Path | None, order: Order, ndis: tuple[int, int]) -> Mach
             f"driver: the host kernel is not built in here ({error}); it needs Unix and a C compiler when wintun-sim is"
             " installed; the model does without"
         ) from error
-    return DriverMachine(image, order=order, ndis=ndis)
+    return DriverMachine(image or native.driver_image(instrumented=True), order=order, ndis=ndis)
 
 
 def inspect(machine: Machine) -> Sequence[Event]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wintun_sim.check.finding import Finding, say_event
+from wintun_sim.check.machines import describe_driver, driver_words
 from wintun_sim.check.visited import Visited
 from wintun_sim.operations import Event, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
@@ -93,8 +94,7 @@ class Report:
         name = found.file_name(self.seed)
         target = found.finding.source or str(self.files.get(name, name))
         words = ["wintun-sim", "run", target, "--machine", "both"]
-        if self.image is not None:
-            words += ["--image", str(self.image)]
+        words += driver_words(self.image)
         return shlex.join(words)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +103,7 @@ class Report:
             "verdict": self.verdict,
             "seed": self.seed,
             "image": None if self.image is None else str(self.image),
+            "driver": describe_driver(self.image),
             "findings": [
                 {
                     "kind": found.finding.kind,

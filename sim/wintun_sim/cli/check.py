@@ -20,6 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         allow_abbrev=False,
     )
     parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="default: the project's own driver")
+    parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
     parser.add_argument(
         "--seed", type=_number, metavar="N", help="where every random choice comes from; default: a new one"
     )
@@ -56,7 +57,8 @@ def _positive(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from wintun_sim.check import DEFAULT_STEPS, check
-    from wintun_sim.cli.output import Progress, write_json
+    from wintun_sim.check.machines import describe_driver
+    from wintun_sim.cli.output import Progress, chosen_image, write_json
     from wintun_sim.errors import WintunSimError
     from wintun_sim.scenario import load, shipped
 
@@ -67,9 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Progress("check")
     try:
         captures = _captures(arguments.pcap)
-        _look_at(arguments.image, arguments.output)
+        image = chosen_image("check", arguments.image, arguments.plain)
+        _look_at(image, arguments.output)
+        if not quiet:
+            print(f"driver: {describe_driver(image)}", flush=True)
         report = check(
-            arguments.image,
+            image,
             seed=seed,
             steps=arguments.steps or DEFAULT_STEPS,
             captures=captures,

@@ -1,4 +1,4 @@
-"""Where the results of commands go: JSON to a file or standard output, progress to a terminal."""
+"""What commands share: where results go as JSON, where progress is shown, and how a driver's image is chosen."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ def write_json(value: dict[str, Any], target: str) -> None:
         sys.stdout.write(text)
     else:
         Path(target).write_text(text, encoding="utf-8")
+
+
+def chosen_image(command: str, image: Path | None, plain: bool) -> Path | None:
+    """Return the image to take: None for the project's own instrumented one. Raises ``UsageError`` for both at once."""
+    from wintun_sim import native
+    from wintun_sim.errors import UsageError
+
+    if not plain:
+        return image
+    if image is not None:
+        raise UsageError(f"{command}: --plain chooses an image of the project's own driver; {image} is what it is")
+    return native.driver_image()
 
 
 class Progress:

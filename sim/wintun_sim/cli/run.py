@@ -28,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="the driver's image; default: the project's own driver"
     )
+    parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="the trace as JSON, to FILE or standard output"
     )
@@ -36,32 +37,36 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from wintun_sim.check.machines import describe_driver
     from wintun_sim.check.scenarios import play
-    from wintun_sim.cli.output import write_json
+    from wintun_sim.cli.output import chosen_image, write_json
     from wintun_sim.errors import UsageError
     from wintun_sim.scenario import find, parse
 
-    if arguments.image is not None and arguments.machine == "model":
-        raise UsageError("run: --image is for --machine driver or both; the model has no image")
+    if (arguments.image is not None or arguments.plain) and arguments.machine == "model":
+        raise UsageError("run: --image and --plain are for --machine driver or both; the model has no image")
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"run: there is no image {arguments.image}")
     if arguments.scenario == "-":
         scenario = parse(sys.stdin.read(), "standard input")
     else:
         scenario = find(arguments.scenario)
-    result = play(scenario, arguments.machine, arguments.image)
+    image = chosen_image("run", arguments.image, arguments.plain)
+    result = play(scenario, arguments.machine, image)
     if arguments.json is not None:
         write_json(_to_json(result), arguments.json)
     if arguments.json != "-":
-        _print(result)
+        _print(result, "" if arguments.machine == "model" else describe_driver(image))
     return 1 if result.findings else 0
 
 
-def _print(result: Run) -> None:
+def _print(result: Run, driver: str) -> None:
     from wintun_sim.trace import format_trace
 
     for trace in result.traces:
         print(format_trace(trace))
+    if driver:
+        print(f"driver: {driver}")
     _print_findings(result.findings)
 
 

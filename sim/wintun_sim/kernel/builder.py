@@ -36,6 +36,7 @@ INCLUDE = Path(__file__).resolve().parent / "include"
 MAGIC = 0x31474D4957544E57
 VERSION = 1
 INSTRUMENTED = 1
+LARGEST_IMAGE = 64 << 20
 
 SANITIZERS = ("undefined",)
 
@@ -157,6 +158,15 @@ def build(
               *_support_library(compiler), "-o", str(linked)], "the image could not be linked")  # fmt: skip
         _publish(linked, output)
     return imports
+
+
+def is_instrumented(image: Path) -> bool:
+    """Tell whether an image file says of itself that it was built with instrumentation. Raises OSError."""
+    with open(image, "rb") as file:
+        data = file.read(LARGEST_IMAGE)
+    place = data.find(MAGIC.to_bytes(8, "little"))
+    flags = data[place + 12 : place + 16] if place >= 0 else b""
+    return bool(int.from_bytes(flags, "little") & INSTRUMENTED)
 
 
 def _check_files(sources: Sequence[Path], include: Iterable[Path]) -> None:

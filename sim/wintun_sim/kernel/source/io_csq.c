@@ -10,6 +10,7 @@
  * driver's lock was released.
  */
 #include "io_room.h"
+#include "rule_fast.h"
 
 static const char CALLBACK_IRQL[] = "%s returned at another IRQL than it was called at";
 
@@ -139,7 +140,7 @@ NTSTATUS NTAPI IoCsqInitializeEx(PIO_CSQ Csq, PIO_CSQ_INSERT_IRP_EX CsqInsertIrp
 /* IRQL <= DISPATCH_LEVEL. What CsqInsertIrpEx returned; on failure the IRP is not queued and still the driver's. */
 NTSTATUS NTAPI IoCsqInsertIrpEx(PIO_CSQ Csq, PIRP Irp, PIO_CSQ_IRP_CONTEXT Context, PVOID InsertContext)
 {
-    rule_irql("IrqlIoDispatch", "IoCsqInsertIrpEx", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoCsqInsertIrpEx");
     if (Context != NULL)
     {
         Context->Type = IO_TYPE_CSQ_IRP_CONTEXT;
@@ -183,7 +184,7 @@ VOID NTAPI IoCsqInsertIrp(PIO_CSQ Csq, PIRP Irp, PIO_CSQ_IRP_CONTEXT Context)
  */
 PIRP NTAPI IoCsqRemoveNextIrp(PIO_CSQ Csq, PVOID PeekContext)
 {
-    rule_irql("IrqlIoDispatch", "IoCsqRemoveNextIrp", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoCsqRemoveNextIrp");
     const KIRQL irql = lock_queue(Csq);
     PIRP irp = peek(Csq, NULL, PeekContext);
     while (irp != NULL && IoSetCancelRoutine(irp, NULL) == NULL)
@@ -200,7 +201,7 @@ PIRP NTAPI IoCsqRemoveNextIrp(PIO_CSQ Csq, PVOID PeekContext)
 /* IRQL <= DISPATCH_LEVEL. The IRP that was inserted with `Context`, NULL when it is out of the queue or on its way. */
 PIRP NTAPI IoCsqRemoveIrp(PIO_CSQ Csq, PIO_CSQ_IRP_CONTEXT Context)
 {
-    rule_irql("IrqlIoDispatch", "IoCsqRemoveIrp", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoCsqRemoveIrp");
     const KIRQL irql = lock_queue(Csq);
     PIRP irp = Context->Irp;
     if (irp != NULL && IoSetCancelRoutine(irp, NULL) == NULL)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ndis_room.h"
+#include "rule_fast.h"
 
 /* The IRP and its one stack location, as the driver sees them; ours is behind. */
 struct host_irp
@@ -249,8 +250,8 @@ static void check_completion(const struct request *request)
 VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
 {
     (void)PriorityBoost;
-    rule_irql("IrqlIoDispatch", "IoCompleteRequest", PASSIVE_LEVEL, DISPATCH_LEVEL);
-    rule_no_spin_lock("SpinLockSafe", "IoCompleteRequest");
+    check_at_most_dispatch("IrqlIoDispatch", "IoCompleteRequest");
+    check_no_spin_lock("SpinLockSafe", "IoCompleteRequest");
     schedule_point(POINT_SIGNAL, Irp);
     const struct block *block = arena_block_of(Irp);
     if (block == NULL || block->kind != BLOCK_IRP || block_bytes(block) != Irp)
@@ -362,7 +363,7 @@ bool request_cancel(struct request *request, bool at_dispatch)
 /* IRQL <= DISPATCH_LEVEL. For drivers that cancel an IRP themselves. */
 BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
 {
-    rule_irql("IrqlIoDispatch", "IoCancelIrp", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoCancelIrp");
     const struct block *block = arena_live_block(BLOCK_IRP, Irp);
     if (block == NULL)
     {

@@ -7,6 +7,8 @@
  */
 #include "io_room.h"
 
+#include "rule_fast.h"
+
 #include <ndis.h>
 
 /* Every MDL of the host's is one of these. */
@@ -114,7 +116,7 @@ static const char NDIS_ALLOCATE_MDL[] = "NdisAllocateMdl";
 PMDL NTAPI IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, BOOLEAN ChargeQuota, PIRP Irp)
 {
     (void)ChargeQuota;
-    rule_irql("IrqlIoDispatch", "IoAllocateMdl", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoAllocateMdl");
     if (fault_strikes(HOST_FAULT_MDL))
         return NULL;
     struct host_mdl *record = record_new(VirtualAddress, Length, 0, IO_ALLOCATE_MDL);
@@ -133,14 +135,14 @@ PMDL NTAPI IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBu
 /* IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI IoFreeMdl(PMDL Mdl)
 {
-    rule_irql("IrqlIoDispatch", "IoFreeMdl", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoFreeMdl");
     free_checked(Mdl, "IoFreeMdl", IO_ALLOCATE_MDL, "DRIVER_VERIFIER_DETECTED_VIOLATION");
 }
 
 /* IRQL <= DISPATCH_LEVEL. The part must lie within what `SourceMdl` describes. */
 VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddress, ULONG Length)
 {
-    rule_irql("IrqlIoDispatch", "IoBuildPartialMdl", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlIoDispatch", "IoBuildPartialMdl");
     if (is_stale(SourceMdl, "IoBuildPartialMdl") || is_stale(TargetMdl, "IoBuildPartialMdl"))
         return;
     const uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(SourceMdl);
@@ -166,7 +168,7 @@ SIZE_T NTAPI MmSizeOfMdl(PVOID Base, SIZE_T Length)
 /* IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI MmBuildMdlForNonPagedPool(PMDL MemoryDescriptorList)
 {
-    rule_irql("IrqlMmDispatch", "MmBuildMdlForNonPagedPool", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlMmDispatch", "MmBuildMdlForNonPagedPool");
     if (is_stale(MemoryDescriptorList, "MmBuildMdlForNonPagedPool"))
         return;
     if (MemoryDescriptorList->MdlFlags & (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA))
@@ -200,7 +202,7 @@ VOID NTAPI MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE Access
 /* IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
 {
-    rule_irql("IrqlMmDispatch", "MmUnlockPages", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlMmDispatch", "MmUnlockPages");
     if (is_stale(MemoryDescriptorList, "MmUnlockPages"))
         return;
     if ((MemoryDescriptorList->MdlFlags & MDL_PAGES_LOCKED) == 0)
@@ -257,7 +259,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
 /* IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
 {
-    rule_irql("IrqlMmDispatch", "MmUnmapLockedPages", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("IrqlMmDispatch", "MmUnmapLockedPages");
     if (is_stale(MemoryDescriptorList, "MmUnmapLockedPages"))
         return;
     if (BaseAddress != MmGetMdlVirtualAddress(MemoryDescriptorList))
@@ -283,7 +285,7 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(PMDL MemoryDescriptorList, ULONG NewPro
 /* IRQL <= DISPATCH_LEVEL. `VirtualAddress` is nonpaged memory. NULL when there is no memory. */
 PMDL NdisAllocateMdl(NDIS_HANDLE NdisHandle, PVOID VirtualAddress, UINT Length)
 {
-    rule_irql("Irql_NetBuffer_Function", "NdisAllocateMdl", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("Irql_NetBuffer_Function", "NdisAllocateMdl");
     if (NdisHandle == NULL)
         rule_broken("NdisAllocateMdl", "NdisAllocateMdl was given NULL instead of an NDIS handle");
     if (fault_strikes(HOST_FAULT_MDL))
@@ -295,6 +297,6 @@ PMDL NdisAllocateMdl(NDIS_HANDLE NdisHandle, PVOID VirtualAddress, UINT Length)
 /* IRQL <= DISPATCH_LEVEL. */
 VOID NdisFreeMdl(PMDL Mdl)
 {
-    rule_irql("Irql_NetBuffer_Function", "NdisFreeMdl", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("Irql_NetBuffer_Function", "NdisFreeMdl");
     free_checked(Mdl, "NdisFreeMdl", NDIS_ALLOCATE_MDL, "NdisAllocateMdl");
 }

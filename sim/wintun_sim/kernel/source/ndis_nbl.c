@@ -6,6 +6,7 @@
  */
 #include "io_room.h"
 #include "ndis_room.h"
+#include "rule_fast.h"
 
 #include <string.h>
 
@@ -56,7 +57,7 @@ static struct nbl_pool *pool_of(NDIS_HANDLE handle, const char *function)
 
 static void check_irql(const char *function)
 {
-    rule_irql("Irql_NetBuffer_Function", function, PASSIVE_LEVEL, DISPATCH_LEVEL);
+    check_at_most_dispatch("Irql_NetBuffer_Function", function);
 }
 
 static struct nbl_pool *pool_new(size_t item_size, const char *function)
@@ -161,7 +162,7 @@ VOID NTAPI NdisFreeNetBufferPool(NDIS_HANDLE PoolHandle)
 /* Points a NET_BUFFER's current MDL to where its data begins, `offset` bytes into its chain. */
 static void net_buffer_fill(NET_BUFFER *nb, MDL *chain, ULONG offset, SIZE_T length, NDIS_HANDLE pool)
 {
-    memset(nb, 0, sizeof *nb);
+    slab_clear(nb, sizeof *nb);
     nb->MdlChain = chain;
     nb->DataOffset = offset;
     nb->DataLength = (ULONG)length;
@@ -188,7 +189,7 @@ static struct pool_nbl *list_new(struct nbl_pool *pool, USHORT context_size, USH
     struct pool_nbl *item = slab_take(&pool->slab);
     if (item == NULL)
         return NULL;
-    memset(&item->nbl, 0, sizeof item->nbl);
+    slab_clear(&item->nbl, sizeof item->nbl);
     item->nbl.NdisPoolHandle = pool;
     item->owner = NBL_OF_DRIVER;
     item->has_nb = false;

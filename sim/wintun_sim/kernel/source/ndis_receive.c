@@ -7,6 +7,7 @@
  */
 #include "io_room.h"
 #include "ndis_room.h"
+#include "rule_fast.h"
 
 struct indication
 {
@@ -18,8 +19,8 @@ struct indication
 
 void check_call_up(const char *function, const char *irql_rule, bool says_dispatch)
 {
-    rule_irql(irql_rule, function, PASSIVE_LEVEL, DISPATCH_LEVEL);
-    rule_no_spin_lock("CompletionUnderLock", function);
+    check_at_most_dispatch(irql_rule, function);
+    check_no_spin_lock("CompletionUnderLock", function);
     if (says_dispatch && actor_current()->irql != DISPATCH_LEVEL)
         rule_broken("Flags_Irql", "%s was told that it is called at DISPATCH_LEVEL, which it is not", function);
 }
@@ -42,18 +43,33 @@ static bool is_rejected(const struct request *request, uint32_t position)
     return low < request->rejected_count && request->rejected[low] == position;
 }
 
+/* Puts a NET_BUFFER's data into the log; false when its MDLs do not have as many bytes as it says. */
+static bool log_packet(const NET_BUFFER *nb, uint64_t *offset)
+{
+    const MDL *mdl = nb->CurrentMdl;
+    const uint32_t length = nb->DataLength;
+    const bool in_place = mdl != NULL && mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA) &&
+                          nb->CurrentMdlOffset <= mdl->ByteCount && length <= mdl->ByteCount - nb->CurrentMdlOffset;
+    if (in_place)
+    {
+        *offset = log_bytes((const uint8_t *)mdl->MappedSystemVa + nb->CurrentMdlOffset, length);
+        return true;
+    }
+    *offset = log_bytes(NULL, length);
+    return net_buffer_copy(nb, length, log_bytes_at(*offset));
+}
+
 static void receive_packet(const struct indication *indication, const NET_BUFFER *nb)
 {
-    const uint32_t length = nb->DataLength;
-    const uint64_t offset = log_bytes(NULL, length);
-    const bool good = net_buffer_copy(nb, length, log_bytes_at(offset));
+    uint64_t offset = 0;
+    const bool good = log_packet(nb, &offset);
     if (!good)
         rule_broken("ReceiveIndication", "a received NET_BUFFER says that it has %u bytes, which its MDLs do not have",
-                    length);
+                    nb->DataLength);
     struct host_event *event = log_event(HOST_EVENT_PACKET, actor_current()->operation);
     event->adapter = indication->adapter->id;
     event->data = offset;
-    event->data_length = good ? length : 0;
+    event->data_length = good ? nb->DataLength : 0;
 }
 
 /* Where NDIS takes no packets. A shutdown waits for nothing, so what was under way may still come. */

@@ -146,7 +146,7 @@ static bool build_nb(struct send_build *build, NET_BUFFER *nb, MDL *own, const s
         memcpy(bytes + wanted->data_offset, wanted->data, wanted->length);
     const uint32_t total = wanted->data_offset + wanted->length;
     build->next += total;
-    memset(nb, 0, sizeof *nb);
+    slab_clear(nb, sizeof *nb);
     nb->NdisPoolHandle = build->adapter;
     MDL *chain = own;
     if (wanted->unmapped || (wanted->mdl_size != 0 && wanted->mdl_size < total))
@@ -162,7 +162,7 @@ static struct sent_nbl *list_new(struct send_build *build, uint32_t index, uint6
     struct sent_nbl *item = slab_take(&current_host->ndis->sent_slab);
     if (item == NULL)
         return NULL;
-    memset(&item->nbl, 0, sizeof item->nbl);
+    slab_clear(&item->nbl, sizeof item->nbl);
     item->nbl.Status = STATUS_NEVER_SET;
     item->nbl.SourceHandle = build->adapter;
     item->nbl.NdisPoolHandle = build->adapter;

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from wintun_sim import ndis
-from wintun_sim.model import ModelMachine
+from wintun_sim.model import CURRENT, Adapter, ModelMachine
 from wintun_sim.operations import (
     Account,
     Cancel,
@@ -112,8 +112,10 @@ def received(operation: str, *packets: bytes) -> list[Event]:
 class World:
     """One machine, one adapter ``a`` of driver ``d`` at hand, and names that count up: h1, r1, s1, …"""
 
-    def __init__(self, order: str = "raw", version: tuple[int, int] = (6, 80)) -> None:
-        self.machine = ModelMachine(order=order, ndis=version)
+    def __init__(
+        self, order: str = "raw", version: tuple[int, int] = (6, 80), revision: type[Adapter] = CURRENT
+    ) -> None:
+        self.machine = ModelMachine(order=order, ndis=version, revision=revision)
         self.numbers: dict[str, int] = {}
 
     def name(self, letter: str) -> str:
@@ -259,51 +261,51 @@ def link(connected: bool, adapter: str = "a") -> LinkChanged:
 # Adapters in each state, each made from the one before
 
 
-def initialized(order: str = "raw") -> World:
+def initialized(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """A new adapter: Paused."""
-    world = World(order)
+    world = World(order, revision=revision)
     world.load()
     world.initialize()
     return world
 
 
-def running(order: str = "raw") -> World:
+def running(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Running, and nobody has it open."""
-    world = initialized(order)
+    world = initialized(order, revision)
     world.restart()
     return world
 
 
-def opened(order: str = "raw") -> World:
+def opened(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Running, and open once as h1."""
-    world = running(order)
+    world = running(order, revision)
     world.create()
     return world
 
 
-def paused(order: str = "raw") -> World:
+def paused(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Paused after it ran, and open once as h1."""
-    world = opened(order)
+    world = opened(order, revision)
     world.pause()
     return world
 
 
-def asleep(order: str = "raw") -> World:
+def asleep(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Running in D3, which only the raw order reaches, and open once as h1."""
-    world = opened(order)
+    world = opened(order, revision)
     world.set_power(D3)
     return world
 
 
-def shut_down(order: str = "raw") -> World:
+def shut_down(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Shutdown for power-off, and open once as h1."""
-    world = opened(order)
+    world = opened(order, revision)
     world.shutdown()
     return world
 
 
-def halted(order: str = "raw") -> World:
+def halted(order: str = "raw", revision: type[Adapter] = CURRENT) -> World:
     """Halted with a handle left behind as h1."""
-    world = paused(order)
+    world = paused(order, revision)
     world.halt()
     return world

@@ -8,6 +8,7 @@ Read it in this order:
 ``client``    what a client calls: create, cleanup, close, read, write, cancel
 ``oids``      what NDIS asks
 ``adapter``   all together: CURRENT
+``repairs``   the same with one repair taken back, each a small class; ``revisions`` puts them together
 ``machine``   the model as a machine, operations in and events out
 ``interleave``  several calls at once, step by step
 """
@@ -15,5 +16,21 @@ Read it in this order:
 from wintun_sim.model.adapter import CURRENT, Adapter
 from wintun_sim.model.core import Steps, Until
 from wintun_sim.model.machine import ModelMachine, Stuck
+from wintun_sim.model.repairs import UndefinedUpstream
+from wintun_sim.model.revisions import BEFORE, REPAIRS, REVISIONS, UPSTREAM, revision, taken_back
 
-__all__ = ["CURRENT", "Adapter", "ModelMachine", "Steps", "Stuck", "Until"]
+__all__ = [
+    "BEFORE",
+    "CURRENT",
+    "REPAIRS",
+    "REVISIONS",
+    "UPSTREAM",
+    "Adapter",
+    "ModelMachine",
+    "Steps",
+    "Stuck",
+    "UndefinedUpstream",
+    "Until",
+    "revision",
+    "taken_back",
+]

@@ -158,9 +158,9 @@ class Client(Pump):
         A chain is one call, so the packets of one arrive together. The caller's next step is the last one's rest.
         """
         good = [packet for packet in packets if is_ip(packet)]
-        for start in range(0, len(good), LARGEST_BUNDLE):
+        for chain in self.chains(good):
             yield "packets are indicated to the stack without a lock"
-            for packet in good[start : start + LARGEST_BUNDLE]:
+            for packet in chain:
                 self.events.append(PacketReceived(request.operation, packet))
         if good:
             yield "the stack has given the packets back, some of them perhaps with a failure"
@@ -168,3 +168,7 @@ class Client(Pump):
         self.octets_in += sum(map(len, taken))
         self.packets_in += len(taken)
         self.errors_in += len(packets) - len(taken)
+
+    def chains(self, packets: list[bytes]) -> list[list[bytes]]:
+        """Cut packets into what is indicated in one call each."""
+        return [packets[start : start + LARGEST_BUNDLE] for start in range(0, len(packets), LARGEST_BUNDLE)]

@@ -134,12 +134,20 @@ class Core:
     def leave(self, count: int) -> Steps:
         """Take ``count`` off the active transactions; whoever brings them to 0 ends the pause that waits for it."""
         self.active -= count
-        if self.active == 0 and self.pausing is not None:
+        if self.pausing is not None and self.may_end_pause():
             pause, self.pausing = self.pausing, None
-            if self.state is State.PAUSING:
-                self.state = State.PAUSED
+            self.end_pause()
             yield "the last transaction has ended, and with it the pause; NdisMPauseComplete is called without a lock"
             self.events.append(PauseCompleted(pause))
+
+    def may_end_pause(self) -> bool:
+        """Tell whether nothing is left for a pause to wait for."""
+        return self.active == 0
+
+    def end_pause(self) -> None:
+        """Be Paused, unless there was a shutdown meanwhile."""
+        if self.state is State.PAUSING:
+            self.state = State.PAUSED
 
     # What goes out
 
@@ -164,11 +172,15 @@ class Core:
     def complete_read(self, request: ReadRequest, status: int) -> None:
         """Complete an admitted read, with its packets if that is a success, and let go of the rundown."""
         if status == ndis.STATUS_SUCCESS:
-            data = request.bundle()
+            data = self.bundle_of(request)
             self.events.append(IrpCompleted(request.operation, request.file.name, status, len(data), data))
         else:
             self.events.append(IrpCompleted(request.operation, request.file.name, status))
         self.rundown -= 1
+
+    def bundle_of(self, request: ReadRequest) -> bytes:
+        """Return what the client finds in a read's buffer."""
+        return request.bundle()
 
     def reject(self, operation: str, file: FileObject) -> None:
         """Complete a request that was not admitted: the device object is all that is left, or all there is as yet."""
@@ -208,6 +220,10 @@ class Core:
         self.indicating = False
 
     # Telling states apart
+
+    def open_files(self) -> int:
+        """Return how many file objects of its device the adapter believes to be open."""
+        return self.handles
 
     def key(self) -> tuple[object, ...]:
         """Return the whole shared state as one hashable value: equal keys, equal futures."""

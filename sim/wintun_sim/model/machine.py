@@ -143,7 +143,7 @@ class ModelMachine:
         device = self.adapters.get(adapter)
         if device is None or not device.published:
             return Counters(0, 0, 0)
-        return Counters(device.active, len(device.reads), device.handles)
+        return Counters(device.active, len(device.reads), device.open_files())
 
     def close(self) -> None:
         """Forget everything."""

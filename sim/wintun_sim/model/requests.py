@@ -81,7 +81,11 @@ class ReadRequest:
         """Return the first ``information`` bytes of the buffer."""
         from wintun_sim import bundle
 
-        return bundle.encode(self.packets)
+        packets = self.packets
+        if len(packets) <= LARGEST_BUNDLE:
+            return bundle.encode(packets)
+        parts = (packets[start : start + LARGEST_BUNDLE] for start in range(0, len(packets), LARGEST_BUNDLE))
+        return b"".join(map(bundle.encode, parts))
 
 
 class WriteRequest:

@@ -47,13 +47,12 @@ class Stack(Pump):
         flushed = self.flush(ndis.NDIS_STATUS_PAUSED)
         yield "Pausing: from here on nothing enters the queue"
         yield from self.give_back(flushed)
-        if self.active > 0:
+        if self.may_end_pause():
+            self.end_pause()
+            status = ndis.NDIS_STATUS_SUCCESS
+        else:
             self.pausing = operation
             status = ndis.NDIS_STATUS_PENDING
-        else:
-            if self.state is State.PAUSING:
-                self.state = State.PAUSED
-            status = ndis.NDIS_STATUS_SUCCESS
         yield "it is decided whether the pause is complete"
         self.returned(operation, status)
 

@@ -52,8 +52,8 @@ def test_what_the_codec_has_for_microsofts_compiler_builds_too(machine: str, tmp
     run(*windows(machine), "-O2", *pretending, *WARNINGS, "-c", *SOURCES, directory=tmp_path)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_the_codec_builds_here_without_a_c_library(compiler: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "x86_64-w64-mingw32-gcc"])
+def test_the_codec_builds_without_a_c_library(compiler: str, tmp_path: Path) -> None:
     run(find(compiler), "-std=c11", "-O2", "-ffreestanding", *STRICT, "-c", *SOURCES, directory=tmp_path)
 
 

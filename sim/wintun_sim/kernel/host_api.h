@@ -218,6 +218,10 @@ void host_destroy(struct host *host);
  * `done`, where not NULL, is set to how many did. enum host_result. */
 int host_perform(struct host *host, const struct host_operation *operations, size_t count, size_t *done);
 
+/* Lets virtual time pass: `least`, and then until no miniport owes NDIS anything, `most` at most (units of 100 ns); who
+ * is late breaks a rule. Timers expire, and what they start runs. enum host_result. */
+int host_pass_time(struct host *host, uint64_t least, uint64_t most);
+
 /* Carries out the operations of all actors at once, as the oracle interleaves them. enum host_result. */
 int host_run(struct host *host, const struct host_actor *actors, size_t count);
 

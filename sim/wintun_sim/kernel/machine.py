@@ -5,8 +5,8 @@ Names become numbers on the way in and names again on the way out; everything el
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,18 @@ class Fault(IntEnum):
     REGISTER = 7
 
 
+class Demand(IntFlag):
+    """How the stack may do an operation; the numbers are those of ``enum host_flag``."""
+
+    NONE = 0
+    AT_DISPATCH = 2
+    """A send, cancel-send, read, write or cancel is called at DISPATCH_LEVEL."""
+    SEND_AGAIN = 4
+    """The protocol sends each NBL of a send once more, from its completion handler."""
+    HOLD = 8
+    """What is received on behalf of a send or write, and may be kept, the stack keeps as long as it can."""
+
+
 class DriverMachine:
     """Plays operations on a driver; see :class:`wintun_sim.operations.Machine`."""
 
@@ -47,12 +59,13 @@ class DriverMachine:
         ndis: tuple[int, int] = (6, 80),
         images: Mapping[str, Path] | None = None,
         seed: int | None = None,
+        demand: Callable[[Operation], Demand] = lambda operation: Demand.NONE,
     ) -> None:
         """Make a host with NDIS of version ``ndis`` on which nothing is loaded.
 
         Actors of one ``play`` take turns as chance has it that ``seed`` (0…2⁶⁴−1) determines; without a seed each
         goes on until it ends or waits. Each Load loads ``image``, by default the project's own driver, or what
-        ``images`` has for the Load's name. Raises ``UnavailableError`` where there is no host kernel or no such image
+        ``images`` has for the Load's name. ``demand`` says of each operation how the stack does it. Raises ``UnavailableError`` where there is no host kernel or no such image
         was built, ``UsageError`` for an image file that is not there, ``ValueError`` for an unknown order or version.
         """
         self.ledger = Ledger(order)
@@ -60,7 +73,7 @@ class DriverMachine:
         self._image = _existing(image) if image is not None else native.driver_image()
         self._images = {name: _existing(path) for name, path in (images or {}).items()}
         self._names = Names()
-        self._operations = Operations(self._ffi, self._names)
+        self._operations = Operations(self._ffi, self._names, demand)
         self._events = Events(self._ffi, self._lib, self._names)
         self._gone: str | None = None
         self._host = self._open(ndis, seed)
@@ -115,6 +128,21 @@ class DriverMachine:
         events = self.take_events()
         if result != self._lib.HOST_QUIET:
             self._gone = "a play of several actors ended the driver"
+        return events
+
+    def pass_time(self, least: float = 0.0, most: float = 600.0) -> Sequence[Event]:
+        """Let virtual time pass and return what happened: ``least`` seconds, and then until no miniport owes NDIS
+        anything (a sent NBL, an OID request, the end of a pause or restart), ``most`` at most.
+
+        Who is late breaks a rule. Raises ``DriverGone`` as ``perform`` does.
+        """
+        self._check_usable()
+        result = self._lib.host_pass_time(self._host, round(least * 1e7), round(most * 1e7))
+        events = self.take_events()
+        for event in events:
+            self.ledger.observe(event)
+        if result != self._lib.HOST_QUIET:
+            self._gone = "what happened while time passed ended the driver"
         return events
 
     def snapshot(self) -> None:

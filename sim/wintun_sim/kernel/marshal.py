@@ -92,9 +92,10 @@ class Names:
 class Operations:
     """Makes ``struct host_operation`` of operations. The memory of the last ones is given up for the next."""
 
-    def __init__(self, ffi: Any, names: Names) -> None:
+    def __init__(self, ffi: Any, names: Names, demand: Callable[[Operation], int]) -> None:
         self._ffi = ffi
         self._names = names
+        self._demand = demand
         self._kept: list[Any] = []
 
     def array(self, operations: Sequence[tuple[Operation, Path | None]]) -> Any:
@@ -121,6 +122,7 @@ class Operations:
             elif isinstance(operation, HandleOperation):
                 target.handle = self._names.number(operation.handle)
             self._fill(target, operation, path)
+            target.flags |= self._demand(operation)
         return array
 
     def _fill(self, target: Any, operation: Operation, path: Path | None) -> None:

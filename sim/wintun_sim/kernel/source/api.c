@@ -176,6 +176,24 @@ int host_perform(struct host *host, const struct host_operation *operations, siz
     return result;
 }
 
+int host_pass_time(struct host *host, uint64_t least, uint64_t most)
+{
+    host_enter(host);
+    int result = host->api->unusable ? HOST_CRASHED : HOST_QUIET;
+    const uint64_t start = clock_now();
+    const uint64_t soon = least > UINT64_MAX - start ? UINT64_MAX : start + least;
+    const uint64_t late = most > UINT64_MAX - start ? UINT64_MAX : start + most;
+    while (result == HOST_QUIET && (clock_now() < soon || (clock_now() < late && time_owed())))
+    {
+        clock_advance_towards(clock_now() < soon ? soon : late);
+        result = run(host, 0);
+        time_check();
+    }
+    host->operation = 0;
+    host_leave();
+    return result;
+}
+
 int host_run(struct host *host, const struct host_actor *actors, size_t count)
 {
     struct actor_work work[ACTOR_LIMIT];

@@ -157,6 +157,8 @@ void adapter_restart(struct adapter *adapter, uint32_t operation)
     parameters.Header.Size = NDIS_SIZEOF_MINIPORT_RESTART_PARAMETERS_REVISION_1;
     adapter->state = ADAPTER_RESTARTING;
     adapter->restart_operation = operation;
+    adapter->changes_at = clock_now();
+    adapter->overdue = false;
     struct call call;
     call_enter(&call, "MiniportRestart", PASSIVE_LEVEL, adapter->miniport->image);
     const NDIS_STATUS status = adapter->miniport->handlers.RestartHandler(adapter->context, &parameters);
@@ -215,6 +217,8 @@ void adapter_pause(struct adapter *adapter, uint32_t operation)
     adapter->state = ADAPTER_PAUSING;
     adapter->pause_operation = operation;
     adapter->pause_completed = false;
+    adapter->changes_at = clock_now();
+    adapter->overdue = false;
     struct call call;
     call_enter(&call, "MiniportPause", PASSIVE_LEVEL, adapter->miniport->image);
     const NDIS_STATUS status = adapter->miniport->handlers.PauseHandler(adapter->context, &parameters);

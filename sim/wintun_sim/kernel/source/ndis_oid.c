@@ -17,6 +17,8 @@ struct oid_call
     uint8_t *buffer;           /* a BLOCK_CLIENT of the length that was asked for */
     uint32_t operation;
     uint32_t length;
+    uint64_t asked_at;
+    bool overdue; /* which was said */
     bool direct;
     bool returned; /* the handler has, with NDIS_STATUS_PENDING */
     bool complete;
@@ -83,6 +85,7 @@ static struct oid_call *call_new(struct adapter *adapter, const struct oid_quest
     call->request = request;
     call->buffer = buffer;
     call->operation = question->operation;
+    call->asked_at = clock_now();
     call->length = question->length;
     call->direct = question->direct;
     call->next = current_host->ndis->oids;
@@ -172,6 +175,27 @@ bool oid_ask(struct adapter *adapter, const struct oid_question *question)
     if (call->complete)
         call_delete(call);
     return true;
+}
+
+void oid_check_time(void)
+{
+    for (struct oid_call *call = current_host->ndis->oids; call != NULL; call = call->next)
+    {
+        if (call->complete || call->overdue || clock_now() - call->asked_at < NDIS_OID_LIMIT)
+            continue;
+        call->overdue = true;
+        current_host->operation = call->operation;
+        rule_broken("NdisTimedOidComplete", "the OID request 0x%08X was not completed within %u seconds",
+                    call->request->DATA.QUERY_INFORMATION.Oid, (unsigned)(NDIS_OID_LIMIT / CLOCK_SECOND));
+    }
+}
+
+bool oid_is_pending(void)
+{
+    const struct oid_call *call = current_host->ndis->oids;
+    while (call != NULL && call->complete)
+        call = call->next;
+    return call != NULL;
 }
 
 static void complete(NDIS_HANDLE handle, PNDIS_OID_REQUEST request, NDIS_STATUS status, bool direct,

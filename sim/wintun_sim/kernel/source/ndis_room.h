@@ -59,9 +59,13 @@ struct adapter
     bool pause_completed; /* NdisMPauseComplete was called for it */
     uint32_t pause_operation;
     uint32_t restart_operation;
-    uint32_t attributes; /* NDIS_MINIPORT_ATTRIBUTES_* */
-    uint32_t nbls_owned; /* lent by sends */
-    uint32_t nbls_out;   /* received and not yet given back to the driver */
+    uint32_t attributes;  /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint32_t nbls_owned;  /* lent by sends */
+    uint64_t progress_at; /* when the last of those came back, or the first was lent */
+    uint64_t changes_at;  /* when the pause or restart under way began */
+    bool overdue;         /* which was said of that pause or restart */
+    bool hangs;           /* or of its sends */
+    uint32_t nbls_out;    /* received and not yet given back to the driver */
     uint32_t sends_inside;
     uint32_t indications_inside;
     NET_BUFFER_LIST *kept;   /* received, and kept by the stack until nothing else happens */
@@ -151,6 +155,22 @@ bool receive_has_kept(void);
 void receive_return_kept(void *unused);
 /* What is still lent by, or out from, a halted adapter. */
 void send_forget(struct adapter *adapter);
+
+/* Time limits (ndis_time.c): what NDIS and Driver Verifier give a miniport in virtual time, and who is late. Each late
+ * one is reported once, on behalf of the operation that it belongs to. Called outside of actors. */
+
+#define NDIS_SEND_LIMIT   (30 * CLOCK_SECOND)
+#define NDIS_HANG_LIMIT   (22 * CLOCK_SECOND)
+#define NDIS_OID_LIMIT    (12 * CLOCK_SECOND)
+#define NDIS_CHANGE_LIMIT (300 * CLOCK_SECOND) /* of a pause or a restart; NDIS' own limit is not documented */
+
+void time_check(void);
+void send_check_time(void);
+void oid_check_time(void);
+
+/* Whether a miniport owes NDIS something: sent NBLs, an OID request, the end of a pause or restart. */
+bool time_owed(void);
+bool oid_is_pending(void);
 
 /* NBL pools (ndis_nbl.c) */
 

@@ -35,7 +35,9 @@ struct sent_nbl
     uint32_t index;
     uint32_t length; /* of all NBs: what the miniport must leave as it is */
     uint32_t nb_count;
-    bool again; /* to be sent once more when it comes back */
+    bool again;   /* to be sent once more when it comes back */
+    bool overdue; /* which was said */
+    uint64_t lent_at;
 };
 
 struct sent_nb
@@ -174,6 +176,8 @@ static struct sent_nbl *list_new(struct send_build *build, uint32_t index, uint6
     item->length = 0;
     item->nb_count = 0;
     item->again = (build->operation->flags & HOST_FLAG_SEND_AGAIN) != 0;
+    item->overdue = false;
+    item->lent_at = clock_now();
     build->data->users++;
     *build->last = &item->nbl;
     build->last = &item->nbl.Next;
@@ -289,6 +293,8 @@ bool send_packets(struct adapter *adapter, const struct host_operation *operatio
         arena_free(BLOCK_CLIENT, build.data, 0, "NDIS");
     if (!good)
         return false;
+    if (adapter->nbls_owned == 0)
+        adapter->progress_at = clock_now();
     adapter->nbls_owned += count;
     call_send(adapter, build.first, (operation->flags & HOST_FLAG_AT_DISPATCH) != 0);
     return true;
@@ -383,10 +389,12 @@ static bool take_back(struct adapter *adapter, struct sent_nbl *item)
 {
     check_unchanged(item);
     check_status(item);
+    adapter->progress_at = clock_now();
     if (item->again && adapter->state == ADAPTER_RUNNING)
     {
         item->again = false;
         item->nbl.Status = STATUS_NEVER_SET;
+        item->lent_at = adapter->progress_at;
         return true;
     }
     log_completion(item);
@@ -432,6 +440,22 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
     }
     if (again != NULL)
         call_send(adapter, again, false);
+}
+
+static void look_at_age(void *object)
+{
+    struct sent_nbl *item = object;
+    if (item->overdue || clock_now() - item->lent_at < NDIS_SEND_LIMIT)
+        return;
+    item->overdue = true;
+    current_host->operation = item->operation;
+    rule_broken("NdisTimedDataSend", "NBL %u of the send was not completed within %u seconds", item->index,
+                (unsigned)(NDIS_SEND_LIMIT / CLOCK_SECOND));
+}
+
+void send_check_time(void)
+{
+    slab_visit(sent_slab(), look_at_age);
 }
 
 void send_forget(struct adapter *adapter)

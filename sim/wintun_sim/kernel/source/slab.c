@@ -153,6 +153,14 @@ struct slab_item *slab_free(const struct slab *slab, const volatile void *object
     return find(slab, object, STATE_FREE);
 }
 
+void slab_visit(const struct slab *slab, void (*visit)(void *object))
+{
+    for (struct slab_chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next)
+        for (uint32_t number = 0; number < chunk->count; number++)
+            if (chunk_item(slab, chunk, number)->state == STATE_LIVE)
+                visit(chunk_item(slab, chunk, number) + 1);
+}
+
 struct slab_item *slab_item_at(void *chunk, uintptr_t address)
 {
     struct slab_item *first = (struct slab_item *)(void *)((struct slab_chunk *)chunk + 1);

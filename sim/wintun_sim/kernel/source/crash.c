@@ -62,10 +62,15 @@ static void on_signal(int number, siginfo_t *information, void *context)
     const struct actor *actor = inside && current_host != NULL ? current_host->scheduler.current : NULL;
     if (actor == NULL)
     {
-        /* Not ours: the instruction is executed again, and meets the handler of before. */
+        /* Not ours: the instruction is executed again, and meets the handler of before. That one may bring this one
+         * back, if it was there first; the second time nobody is left. */
         for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
             if (signals[i] == number)
+            {
                 sigaction(number, &previous[i], NULL);
+                memset(&previous[i], 0, sizeof previous[i]);
+                previous[i].sa_handler = SIG_DFL;
+            }
         return;
     }
     noted.signal = number;
@@ -108,7 +113,7 @@ static void on_tick(int number, siginfo_t *information, void *context)
     scheduler_abandon(RUN_CRASHED);
 }
 
-static void take_signals(void)
+void crash_take_signals(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -117,7 +122,14 @@ static void take_signals(void)
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &action, &previous[i]);
+    {
+        struct sigaction found;
+        if (sigaction(signals[i], NULL, &found) != 0 ||
+            ((found.sa_flags & SA_SIGINFO) != 0 && found.sa_sigaction == on_signal))
+            continue;
+        previous[i] = found;
+        sigaction(signals[i], &action, NULL);
+    }
     action.sa_sigaction = on_tick;
     action.sa_flags |= SA_RESTART;
     sigaction(WATCHDOG_SIGNAL, &action, NULL);
@@ -147,7 +159,6 @@ static void prepare_process(void)
 {
     pthread_atfork(NULL, NULL, forked);
     pthread_key_create(&stack_key, free_signal_stack);
-    take_signals();
 }
 
 static void prepare_thread(void)

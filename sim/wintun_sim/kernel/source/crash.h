@@ -18,8 +18,13 @@ struct crash
  * process. */
 _Noreturn void crash_now(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* For host_open, one thread at a time: takes the signals, also back from whoever took them since the last host was
+ * opened, as Python's faulthandler does when it is enabled or disabled.
+ */
+void crash_take_signals(void);
+
 /* For host_enter and host_leave: from the first on, the thread's faults in an actor are the driver's. The first call of
- * a process takes the signals, the first of a thread gives it a signal stack.
+ * a thread gives it a signal stack.
  */
 void crash_thread_enters(void);
 void crash_thread_leaves(void);

@@ -91,6 +91,9 @@ struct host *host_open(size_t arena_size, char *error, size_t error_size)
     scheduler_initialize(&host->scheduler, (struct actor *)(void *)(base + layout.actors), base + layout.stacks);
     arena_initialize(&host->arena, base + layout.blocks, base + layout.size, (uint64_t *)(void *)(base + layout.starts),
                      base + layout.shadow);
+    pthread_mutex_lock(&one_thread);
+    crash_take_signals();
+    pthread_mutex_unlock(&one_thread);
     return host;
 }
 

@@ -169,11 +169,35 @@ def test_a_missing_compiler_is_one_human_sentence(image: Path) -> None:
     assert result.stderr.startswith("build-driver: error: no C compiler: no-such-compiler cannot be run; install")
 
 
+def test_a_compiler_s_command_with_half_a_quotation_is_said_to_be_such(image: Path) -> None:
+    result = run(COUNTER, "-o", image, "--plain", CC='gcc "')
+    assert result.returncode == 2
+    assert (
+        result.stderr == "build-driver: error: the compiler's command 'gcc \"' cannot be read: No closing quotation\n"
+    )
+
+
 def test_an_image_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     result = run(COUNTER, "-o", tmp_path / "no-such-directory/image.so", "--plain")
     assert result.returncode == 2
     assert "cannot be written" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+    (tmp_path / "directory").mkdir()
+    result = run(COUNTER, "-o", tmp_path / "directory", "--plain")
+    assert result.returncode == 2
+    assert "cannot be written" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["directory"]
+
+
+def test_a_source_of_random_bytes_is_refused_in_the_compiler_s_words(tmp_path: Path, image: Path) -> None:
+    """The compiler quotes what it disliked, byte for byte, and these bytes are text in no encoding."""
+    source = tmp_path / "driver.c"
+    source.write_bytes(bytes(range(1, 256)) * 8)
+    result = run(source, "-o", image, "--plain")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("build-driver: error: 1 of 1 sources did not compile")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

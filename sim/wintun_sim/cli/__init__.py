@@ -5,15 +5,36 @@ Exit status: 0 all is well, 1 something was found, 2 it could not be run (one li
 
 import argparse
 import importlib
-import importlib.util
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from wintun_sim import __version__
 from wintun_sim.errors import WintunSimError
 
 COMMANDS = ("check", "run", "build-driver", "bundle", "bench")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers what makes no sense with one line, as every other error is answered."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with status 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; {self.prog} --help says what it takes\n")
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return a type for arguments that are whole numbers between ``least`` and ``most``."""
+
+    def parse(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not digits or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {least:,} and {most:,}")
+        return int(text)
+
+    return parse
 
 
 class _Version(argparse.Action):
@@ -33,7 +54,7 @@ def version_text() -> str:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="wintun-sim",
         description="Judges a Wintun driver against a model of the adapter, and speaks the bundle format.",
         allow_abbrev=False,
@@ -41,15 +62,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and what is built in")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module_name = f"wintun_sim.cli.{name.replace('-', '_')}"
-        if importlib.util.find_spec(module_name) is None:  # TRANSITIONAL: goes once every command is there
-            continue
-        importlib.import_module(module_name).add_parser(subparsers)
+        importlib.import_module(f"wintun_sim.cli.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's) and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name of a file need not be text in any encoding, or in this one
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             arguments = make_parser().parse_args(argv)
@@ -65,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{where}{error.strerror or error}")
+    except MemoryError:
+        return _fail("there is not enough memory for this; give it less to do")
     except KeyboardInterrupt:
         return _fail("interrupted")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from wintun_sim.cli import whole_number
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
@@ -17,10 +19,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "medians, targets and verdicts. Exit status 0: all targets met; 1: some were missed.",
         allow_abbrev=False,
     )
-    codec.add_argument("--rounds", type=_positive, default=101, metavar="N", help="measurements of each (default 101)")
+    rounds, megabytes = whole_number(1, 1_000_000), whole_number(1, 65_536)
+    codec.add_argument("--rounds", type=rounds, default=101, metavar="N", help="measurements of each (default 101)")
     codec.add_argument(
         "--megabytes",
-        type=_positive,
+        type=megabytes,
         default=256,
         metavar="N",
         help="bundles that are read from memory, a few times the last cache (default 256; needs twice that)",
@@ -55,10 +58,3 @@ def run_codec(arguments: argparse.Namespace) -> int:
     print(table(rows))
     print(f"\n{with_target - missed} of {with_target} targets met.")
     return int(missed > 0)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number

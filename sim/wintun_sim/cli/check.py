@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from wintun_sim.cli import whole_number
+
+MOST_JOBS = 256
+"""Worker processes; one more than a machine has processors gains nothing, and thousands would bring it down."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
@@ -21,16 +26,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="default: the project's own driver")
     parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
+    seeds, steps, jobs = whole_number(0, (1 << 64) - 1), whole_number(1, 1_000_000_000), whole_number(1, MOST_JOBS)
     parser.add_argument(
-        "--seed", type=_number, metavar="N", help="where every random choice comes from; default: a new one"
+        "--seed", type=seeds, metavar="N", help="where every random choice comes from; default: a new one"
     )
-    parser.add_argument(
-        "--steps", type=_positive, metavar="N", help="operations to carry out; default: about 20 seconds"
-    )
+    parser.add_argument("--steps", type=steps, metavar="N", help="operations to carry out; default: about 20 seconds")
     parser.add_argument(
         "--pcap", type=Path, action="append", metavar="FILE", help="play this capture, not those that ship"
     )
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; default: one for each processor")
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes; default: one for each processor")
     parser.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="where failing scenarios are written"
     )
@@ -38,20 +42,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--json", nargs="?", const="-", metavar="FILE", help="the report as JSON, to FILE or standard output"
     )
     parser.set_defaults(function=run)
-
-
-def _number(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 1 << 64:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^64 - 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1_000_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1,000,000,000")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 def write_json(value: dict[str, Any], target: str) -> None:
     """Write a result as JSON to the file ``target``, or to standard output if that is "-". Raises ``OSError``."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(value, indent=2) + "\n"
     if target == "-":
         sys.stdout.write(text)
     else:

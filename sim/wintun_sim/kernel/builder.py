@@ -112,10 +112,13 @@ def find_compiler(command: str | None = None) -> Compiler:
     wanted = command or os.environ.get("CC")
     candidates = [wanted] if wanted else ["cc", "gcc", "clang"]
     for candidate in candidates:
-        words = shlex.split(candidate)
+        try:
+            words = shlex.split(candidate)
+        except ValueError as error:
+            raise BadInputError(f"the compiler's command {candidate!r} cannot be read: {error}") from error
         if not words or shutil.which(words[0]) is None:
             continue
-        version = subprocess.run([*words, "--version"], capture_output=True, text=True, check=False)
+        version = _call([*words, "--version"])
         if version.returncode == 0:
             return Compiler(tuple(words), "clang" in version.stdout)
     raise BadInputError(
@@ -218,7 +221,7 @@ def _compile_all(compiler: Compiler, sources: Sequence[Path], flags: Sequence[st
         folder = source.resolve().parent
         prefix = f"-ffile-prefix-map={folder}={folder.name}"
         command = [*common, prefix, "-MMD", "-c", str(source.resolve()), "-o", str(target)]
-        return target, subprocess.run(command, capture_output=True, text=True, check=False)
+        return target, _call(command)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         results = list(pool.map(compile_one, range(len(sources))))
@@ -321,18 +324,27 @@ def _imports_source(machine: str, names: Sequence[str], flags: int) -> str:
 
 def _publish(linked: Path, output: Path) -> None:
     """Put the image where it belongs in one step, so that nobody ever loads half of one."""
+    beside: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=output.name, delete=False) as beside:
-            beside.write(linked.read_bytes())
-        Path(beside.name).chmod(0o755)
-        Path(beside.name).replace(output)
+        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=output.name, delete=False) as file:
+            beside = Path(file.name)
+            file.write(linked.read_bytes())
+        beside.chmod(0o755)
+        beside.replace(output)
     except OSError as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
         raise BadInputError(f"the image {output} cannot be written: {error.strerror}") from error
+
+
+def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a tool. It may quote its input, which may be anything, so what is no UTF-8 is replaced."""
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def _run(command: Sequence[str], failure: str) -> str:
     """Run a tool and return what it printed; what it complains about goes to standard error."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = _call(command)
     if result.returncode != 0:
         sys.stderr.write(result.stderr)
         raise BuildError(f"{failure} ({Path(command[0]).name} ended with status {result.returncode})")

@@ -1,5 +1,5 @@
-/* stack_switch(void **save, void *load) for x86-64 (System V) and AArch64 (AAPCS64): saves the registers that a function
- * must preserve on the old stack, and takes them from the new one. switch.h says the rest.
+/* stack_switch(void **save, void *load) for x86-64 (System V) and AArch64 (AAPCS64): saves the registers that a
+ * function must preserve on the old stack, and takes them from the new one. switch.h says the rest.
  */
 #if defined(__APPLE__)
 #define NAME(name) _##name

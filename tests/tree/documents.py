@@ -7,6 +7,7 @@ A fenced block's language says what becomes of it:
   one line or, alone on a line, on several; no lines: any output. `# exit status N` at the command's end says how it
   ends (otherwise 0).
 - `python`: runs as a program, in the same directory; it must end well and write nothing on standard error.
+- `python NAME.py`: is saved there under that name, for a later `console` block to run.
 - `text`, `mermaid`: not code.
 
 Nothing else is allowed, except the set-up commands of the README (`sh`), which need a network and are run by `.ci/run`.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"python \w+\.py")
 STATUS = re.compile(r"\s+# exit status (\d+)$")
 RUNNABLE = ("console", "python")
 INERT = ("text", "mermaid", "sh")
@@ -54,9 +56,23 @@ def problems(block: Block, directory: Path) -> list[str]:
         return program_problems(block, directory)
     if block.language in INERT:
         return []
+    if FILE.fullmatch(block.language):
+        (directory / block.language.removeprefix("python ")).write_text(block.text, "utf-8")
+        return []
     return [
         f"line {block.line}: a block in {block.language or 'no language'!r} is not run; use console, python or text"
     ]
+
+
+def never_run(document: list[Block]) -> list[str]:
+    """Return the names of files that blocks save and no later `console` block mentions."""
+    names: list[str] = []
+    for block in document:
+        if FILE.fullmatch(block.language):
+            names.append(block.language.removeprefix("python "))
+        elif block.language == "console":
+            names = [name for name in names if name not in block.text]
+    return names
 
 
 def program_problems(block: Block, directory: Path) -> list[str]:
@@ -117,5 +133,9 @@ def matches(expected: str, actual: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The test's environment, with the commands that are installed beside this Python first."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """The test's environment, with the commands that are installed beside this Python first.
+
+    `python -m tests.…` finds the tests, as it does for a reader who is in the source tree's root.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(Path(__file__).parents[2])}

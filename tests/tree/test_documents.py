@@ -24,6 +24,11 @@ def test_every_code_block_of_a_document_does_what_it_says(name: str, tmp_path: P
     assert not found, "\n".join(found)
 
 
+def test_every_file_that_a_document_shows_is_run_by_it() -> None:
+    for name in document_names():
+        assert documents.never_run(blocks((ROOT / name).read_text("utf-8"))) == [], name
+
+
 def test_ci_runs_the_two_set_up_commands_of_the_readme_word_for_word() -> None:
     """They need a network and minutes, so no test runs them; CI does, and must run what a stranger would paste."""
     shown = [block.text.strip() for block in blocks((ROOT / "README.md").read_text("utf-8")) if block.language == "sh"]
@@ -89,6 +94,14 @@ def test_the_runner_notices_what_did_not_happen(language: str, text: str, proble
 )
 def test_an_ellipsis_stands_for_any_text_and_nothing_else_does(expected: str, actual: str, same: bool) -> None:
     assert matches(expected, actual) is same
+
+
+def test_a_file_is_saved_for_the_blocks_that_follow(tmp_path: Path) -> None:
+    saved, run = blocks("```python five.py\nprint(5)\n```\n```console\n$ python five.py\n5\n```\n")
+    assert problems(saved, tmp_path) + problems(run, tmp_path) == []
+    assert documents.never_run([saved, run]) == []
+    assert documents.never_run([run, saved]) == ["five.py"]
+    assert "is not run" in problems(Block("python ../five.py", "", 1), tmp_path)[0]
 
 
 def test_a_console_block_without_a_command_and_an_open_fence_are_mistakes() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.scenario.strategies import payloads, scenarios
 from wintun_sim import bundle
-from wintun_sim.operations import Create, Nbl, Read, Send, Write
+from wintun_sim.operations import Create, Nbl, PacketReceived, Read, Send, Write
 from wintun_sim.operations.data import format_data, ipv4, ipv6, parse_data
 from wintun_sim.operations.scan import Scanner
 from wintun_sim.scenario import Scenario, ScenarioError, format_scenario, load, parse, shipped
@@ -68,6 +68,13 @@ def test_a_range_of_fillers_is_a_run_of_packets() -> None:
         *(Nbl((ipv4(20, filler),)) for filler in (3, 4, 5)),
         Nbl((ipv6(40, 0), ipv6(40, 1)), mdl_size=16),
     )
+
+
+def test_a_range_of_fillers_is_as_many_packets_received() -> None:
+    scenario = parse("load\ninitialize\nh: create\nw: write h zeros(16)\n   => received w ipv4(20, 3..5)\n")
+    assert [entry.event for entry in scenario.setup[3].expected] == [
+        PacketReceived("w", ipv4(20, filler)) for filler in (3, 4, 5)
+    ]
 
 
 def test_a_flood_of_a_thousand_packets_is_one_short_line() -> None:

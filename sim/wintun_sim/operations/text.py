@@ -360,7 +360,8 @@ def _parse_oid_event(scanner: Scanner, _handles: Mapping[str, str]) -> list[even
 
 
 def _parse_received(scanner: Scanner, _handles: Mapping[str, str]) -> list[events.Event]:
-    return [events.PacketReceived(scanner.name("a write"), parse_data(scanner))]
+    operation = scanner.name("a write")
+    return [events.PacketReceived(operation, packet) for packet in parse_items(scanner)]
 
 
 def _parse_link(scanner: Scanner, _handles: Mapping[str, str]) -> list[events.Event]:

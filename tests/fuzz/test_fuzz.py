@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fuzz import native, run, seeds
 from tests.fuzz.targets import TARGETS
+from tests.tree import documents
 
 RUNS = 2_000
 RUNS_UNTIL_FOUND = 50_000
@@ -105,6 +106,18 @@ def test_a_native_fuzzer_finds_a_mistake_that_was_planted(mistake: str, tmp_path
     done = fuzz(native.build(target, tmp_path, judged), RUNS_UNTIL_FOUND)
     assert done.returncode != 0, f"{RUNS_UNTIL_FOUND} runs did not find it"
     assert "does not hold" in done.stdout or "AddressSanitizer" in done.stdout, done.stdout
+
+
+def test_the_commands_for_the_native_fuzzers_do_what_their_page_shows(tmp_path: Path) -> None:
+    """Those for Python are run like those of any page; these need clang, so they are run here, if it is there."""
+    shown = [
+        block
+        for block in documents.blocks((native.ROOT / "docs" / "fuzzing.md").read_text("utf-8"))
+        if block.language == "text" and block.text.startswith("$ ")
+    ]
+    assert len(shown) == 2
+    found = [problem for block in shown for problem in documents.console_problems(block, tmp_path)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -18,7 +18,7 @@ from tests.adapter.world import CANCELLED, INVALID_HANDLE, INVALID_USER_BUFFER, 
 from wintun_sim import Adapter, AdapterGone, BlockingHandle, ClientWarning, Handle, NtStatusError, ReadResult
 from wintun_sim.kernel import DriverMachine
 from wintun_sim.model import ModelMachine
-from wintun_sim.operations import Counters, Event, Operation
+from wintun_sim.operations import Cancel, Counters, Event, Nbl, Operation, Send
 from wintun_sim.testing.plugin import AdapterFactory
 
 PATIENCE = 60.0  # seconds until a test that would hang fails instead; none waits that long when all is well
@@ -103,6 +103,22 @@ def test_a_read_with_a_timeout_gives_up_and_takes_no_packets_with_it(wintun_adap
             handle.read(timeout=0)
         assert handle.pending == []
         wintun_adapter.stack.send(ipv4(1))
+        assert handle.read(timeout=0).packets == [ipv4(1)]
+
+
+class SendsAtTheLastMoment(ModelMachine):
+    """A packet comes just before a read is cancelled, from nowhere that a test could stand."""
+
+    def perform(self, operation: Operation) -> Sequence[Event]:
+        late: Sequence[Event] = ()
+        if isinstance(operation, Cancel):
+            late = super().perform(Send(name="late", nbls=(Nbl((ipv4(1),)),)))
+        return [*late, *super().perform(operation)]
+
+
+def test_a_read_that_ends_when_its_time_is_up_keeps_its_packets() -> None:
+    """They are gone from the queue, so whoever threw them away would lose them."""
+    with Adapter(SendsAtTheLastMoment()) as adapter, adapter.open(overlapped=False) as handle:
         assert handle.read(timeout=0).packets == [ipv4(1)]
 
 

@@ -61,6 +61,8 @@ class Finding:
     ndis: tuple[int, int]
     source: str = ""
     """The scenario that ships with the package and shows this by itself, where there is one."""
+    revision: str = "CURRENT"
+    """The revision of the adapter that the driver was held against."""
 
     def signature(self) -> tuple[str, str]:
         """What two findings of the same defect have in common, as far as one can tell."""

@@ -4,18 +4,25 @@ After every operation both machines are at rest, and then all of this must hold:
 outcome tells them apart (``operations.outcome``); the driver's events keep the order that every run must keep; what the
 host counts of each adapter is what the model counts; and no rule was broken. The first thing that does not hold ends
 the run, since from there on the machines are in different states.
+
+The driver may be held against another revision of the adapter than CURRENT. Rules that such a revision is known to
+break are noted under the repair that it lacks and are no findings; and where the model says that the published driver
+leaves it to chance what follows, the run is over, and nothing was found.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Final
 
+from wintun_sim.check.excuses import Excuses
 from wintun_sim.check.finding import Finding, say_difference, say_operation
-from wintun_sim.check.machines import inspect
+from wintun_sim.check.machines import CURRENT, inspect
 from wintun_sim.check.visited import Visited
 from wintun_sim.lifecycle import Ledger
+from wintun_sim.model import ModelMachine, UndefinedUpstream
 from wintun_sim.operations import (
     Counters,
     Event,
@@ -34,8 +41,16 @@ _DEADLY: Final = {"Crash": "crash", "Stuck": "hang"}
 class Judge:
     """Compares a driver with the model, operation by operation."""
 
-    def __init__(self, model: Machine, driver: Machine, order: Order, ndis: tuple[int, int]) -> None:
+    def __init__(
+        self, model: ModelMachine, driver: Machine, order: Order, ndis: tuple[int, int], revision: str = CURRENT
+    ) -> None:
         self.model = model
+        self.revision = revision
+        self.excuses = Excuses(revision)
+        self.excused: Counter[str] = Counter()
+        """How often a rule was broken for want of each repair, as "repair: rule"."""
+        self.undefined: str | None = None
+        """The place that the published driver left undefined, once it was reached: the run is over."""
         self.driver = driver
         self.order = order
         self.ndis = ndis
@@ -55,7 +70,12 @@ class Judge:
             self._packets.update(
                 {(operation.name, index): len(nbl.packets) for index, nbl in enumerate(operation.nbls)}
             )
-        ours = self.model.perform(operation)
+        try:
+            ours = self.model.perform(operation)
+        except UndefinedUpstream as error:
+            self.undefined = error.place
+            self.events.append(((), ()))
+            return None
         self.visited.note(operation, ours, self.ledger, self.places)
         self._keep_ledger(operation, ours)
         self.events.append((ours, ()))
@@ -72,7 +92,7 @@ class Judge:
     def _compare(self, operation: Operation, ours: Sequence[Event], theirs: Sequence[Event]) -> Finding | None:
         if list(ours) != list(theirs):
             for event in theirs:
-                if isinstance(event, RuleBroken):
+                if isinstance(event, RuleBroken) and not self._excuse(event):
                     kind = _DEADLY.get(event.rule, "rule")
                     return self.finding(kind, event.rule, f"{say_operation(operation)}: {event.message}")
             places = self.places
@@ -104,13 +124,21 @@ class Judge:
     def inspect(self) -> Finding | None:
         """Look at all memory of the driver's host, where it has any; return what is wrong, if anything."""
         for event in inspect(self.driver):
-            if isinstance(event, RuleBroken):
+            if isinstance(event, RuleBroken) and not self._excuse(event):
                 return self.finding("rule", event.rule, f"at the end: {event.message}")
         return None
 
+    def _excuse(self, event: RuleBroken) -> bool:
+        """Note a rule that the revision is known to break, and tell whether it is one."""
+        repair = self.excuses.repair(event.rule, self.model)
+        if repair is not None:
+            self.excused[f"{repair}: {event.rule}"] += 1
+        return repair is not None
+
     def finding(self, kind: str, rule: str, message: str) -> Finding:
         """Make a finding of what has been done so far."""
-        return Finding(kind, rule, message, tuple(self.operations), self.order, self.ndis)
+        operations = tuple(self.operations)
+        return Finding(kind, rule, message, operations, self.order, self.ndis, revision=self.revision)
 
     def close(self) -> None:
         """Close both machines."""

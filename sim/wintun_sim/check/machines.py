@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from wintun_sim import native
 from wintun_sim.errors import UnavailableError
 from wintun_sim.operations import Event, Machine
 from wintun_sim.scenario.scenario import Order
 
-
-def open_model(order: Order, ndis: tuple[int, int]) -> Machine:
-    """Open the model."""
+if TYPE_CHECKING:
     from wintun_sim.model import ModelMachine
 
-    return ModelMachine(order=order, ndis=ndis)
+CURRENT: Final = "CURRENT"
+"""The revision that a driver is held against where nothing else is said."""
+
+
+def open_model(order: Order, ndis: tuple[int, int], revision: str = CURRENT) -> ModelMachine:
+    """Open the model of a revision, named as ``wintun_sim.model.revision`` takes it. Raises ``UsageError``."""
+    from wintun_sim import model
+
+    return model.ModelMachine(order=order, ndis=ndis, revision=model.revision(revision))
 
 
 def describe_driver(image: Path | None) -> str:

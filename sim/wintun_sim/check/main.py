@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from wintun_sim.check.finding import Finding, say_operation
-from wintun_sim.check.machines import open_model
+from wintun_sim.check.machines import CURRENT, open_model
 from wintun_sim.check.report import Found, Report
 from wintun_sim.check.shrink import shrink
 from wintun_sim.check.task import WALK_LENGTH, Comparison, Result, Task, compare, drawn, perform
@@ -91,14 +91,19 @@ def default_jobs() -> int:
 
 
 def plan(
-    seed: int, steps: int, captures: Mapping[str, Sequence[bytes]], scenarios: Mapping[str, Scenario] = NO_SCENARIOS
+    seed: int,
+    steps: int,
+    captures: Mapping[str, Sequence[bytes]],
+    scenarios: Mapping[str, Scenario] = NO_SCENARIOS,
+    revision: str = CURRENT,
 ) -> list[Task]:
     """Cut a check into tasks: all scenarios, each capture in each order, then walks for what is left of the steps.
 
     Captures get half of the steps at most; scenarios are not counted.
     """
     tasks = [
-        Task(scenario.order, scenario.ndis, 0, name=name, scenario=scenario) for name, scenario in scenarios.items()
+        Task(scenario.order, scenario.ndis, 0, name=name, scenario=scenario, revision=revision)
+        for name, scenario in scenarios.items()
     ]
     left = steps
     for turn, (name, packets) in enumerate(captures.items()):
@@ -107,12 +112,13 @@ def plan(
                 continue
             share = max(steps // (4 * len(captures)), 1)
             seed_text = f"{seed}/capture/{turn}/{order}"
-            tasks.append(Task(order, _version(turn), share, seed_text, name, tuple(packets)))
+            tasks.append(Task(order, _version(turn), share, seed_text, name, tuple(packets), revision=revision))
             left -= min(share, 3 * len(packets))
     number = 0
     while left > 0:
         length = min(WALK_LENGTH, left)
-        tasks.append(Task(ORDERS[number % 2], _version(number // 2), length, f"{seed}/walk/{number}"))
+        version = _version(number // 2)
+        tasks.append(Task(ORDERS[number % 2], version, length, f"{seed}/walk/{number}", revision=revision))
         number += 1
         left -= length
     return tasks
@@ -132,15 +138,16 @@ def check(
     jobs: int | None = None,
     watcher: Watcher | None = None,
     most_failing: int = MOST_FAILING,
+    revision: str = CURRENT,
 ) -> Report:
-    """Judge an image (default: the project's own driver) and report.
+    """Judge an image (default: the project's own driver) by a revision of the adapter, and report.
 
     The same arguments give the same report, whatever ``jobs`` (worker processes; default: one for each processor).
     After ``most_failing`` tasks that failed, no more is looked for.
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
-    tasks = plan(seed, steps, captures, scenarios)
-    report = Report(seed, image, planned=steps)
+    tasks = plan(seed, steps, captures, scenarios, revision)
+    report = Report(seed, image, planned=steps, revision=revision)
     failing: list[Finding] = []
     with crew(jobs or default_jobs()) as members:
         futures = [members.submit(task, image) for task in tasks]
@@ -175,10 +182,10 @@ def explain(finding: Finding, image: Path | None) -> Found:
     try:
         if finding.kind not in ("packets", "expectation") and finding.rule != TIMEOUT:
             shrunk = shrink(finding.operations, lambda operations: _still(finding, operations, image, worker))
-            shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker)
+            shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker, finding.revision)
             return Found(shown or finding, comparison.model, comparison.driver, shrunk.complete)
         if finding.rule != TIMEOUT:
-            comparison = _judge(finding.scenario(), image, worker)[1]
+            comparison = _judge(finding.scenario(), image, worker, finding.revision)[1]
             return Found(finding, comparison.model, comparison.driver, False)
         return Found(finding, {}, {}, False)
     finally:
@@ -186,7 +193,7 @@ def explain(finding: Finding, image: Path | None) -> Found:
 
 
 def _still(finding: Finding, operations: Sequence[Operation], image: Path | None, worker: Worker) -> bool:
-    again = _judge(_scenario(finding, operations), image, worker)[0]
+    again = _judge(_scenario(finding, operations), image, worker, finding.revision)[0]
     return again is not None and again.signature() == finding.signature()
 
 
@@ -195,23 +202,24 @@ def _scenario(finding: Finding, operations: Sequence[Operation]) -> Scenario:
     return Scenario(f"{finding.kind}: {finding.rule}", finding.order, finding.ndis, steps)
 
 
-def _judge(scenario: Scenario, image: Path | None, worker: Worker) -> tuple[Finding | None, Comparison]:
+def _judge(scenario: Scenario, image: Path | None, worker: Worker, revision: str) -> tuple[Finding | None, Comparison]:
     """Judge a scenario in a worker that may die of it."""
     try:
-        comparison = worker.call(compare, scenario, image)
+        comparison = worker.call(compare, scenario, image, revision)
         return comparison.finding, comparison
     except WorkerDied as death:
         operations = tuple(scenario.operations())[: death.steps]
-        trace = record(Scenario(setup=scenario.setup), open_model(scenario.order, scenario.ndis), "model")
+        setup = scenario.setup[: death.steps]
+        trace = record(Scenario(setup=setup), open_model(scenario.order, scenario.ndis, revision), "model")
         ours = {step.operation.name: step.events for step in trace.steps}
-        return _deadly(operations, death, scenario.order, scenario.ndis), Comparison(None, ours, {})
+        return _deadly(operations, death, scenario.order, scenario.ndis, revision), Comparison(None, ours, {})
 
 
-def judge(scenario: Scenario, image: Path | None) -> Comparison:
+def judge(scenario: Scenario, image: Path | None, revision: str = CURRENT) -> Comparison:
     """Judge one scenario; an image that ends its worker is a finding."""
     worker = Worker()
     try:
-        finding, comparison = _judge(scenario, image, worker)
+        finding, comparison = _judge(scenario, image, worker, revision)
         return Comparison(finding, comparison.model, comparison.driver)
     finally:
         worker.close()
@@ -219,15 +227,17 @@ def judge(scenario: Scenario, image: Path | None) -> Comparison:
 
 def _post_mortem(task: Task, death: WorkerDied) -> Result:
     operations = tuple(drawn(task, death.steps))
-    return Result(death.steps, _deadly(operations, death, task.order, task.ndis), Visited())
+    return Result(death.steps, _deadly(operations, death, task.order, task.ndis, task.revision), Visited())
 
 
-def _deadly(operations: Sequence[Operation], death: WorkerDied, order: Order, ndis: tuple[int, int]) -> Finding:
+def _deadly(
+    operations: Sequence[Operation], death: WorkerDied, order: Order, ndis: tuple[int, int], revision: str
+) -> Finding:
     what = (
         f"no step ended within {PATIENCE:.0f} s" if death.reason == TIMEOUT else f"its process ended ({death.reason})"
     )
     where = say_operation(operations[-1]) if operations else "before the first operation"
-    return Finding(death.kind, death.reason, f"{where}: {what}", tuple(operations), order, ndis)
+    return Finding(death.kind, death.reason, f"{where}: {what}", tuple(operations), order, ndis, revision=revision)
 
 
 __all__ = ["DEFAULT_STEPS", "check", "crew", "default_jobs", "explain", "judge", "plan"]

@@ -66,6 +66,9 @@ class Report:
     planned: int
     steps: int = 0
     stopped: bool = False
+    revision: str = "CURRENT"
+    excused: Counter[str] = field(default_factory=Counter)
+    undefined: Counter[str] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
     visited: Visited = field(default_factory=Visited)
     findings: list[Found] = field(default_factory=list)
@@ -81,6 +84,9 @@ class Report:
         self.steps += result.steps
         self.tasks[f"{task.kind} {task.name}".strip()] += 1
         self.visited.add(result.visited)
+        self.excused.update(result.excused)
+        if result.undefined is not None:
+            self.undefined[result.undefined] += 1
 
     def write_files(self, directory: Path) -> None:
         """Write a scenario file for each finding. Raises ``OSError``."""
@@ -95,6 +101,8 @@ class Report:
         target = found.finding.source or str(self.files.get(name, name))
         words = ["wintun-sim", "run", target, "--machine", "both"]
         words += driver_words(self.image)
+        if self.revision != "CURRENT":
+            words.append(f"--revision={self.revision}")
         return shlex.join(words)
 
     def to_json(self) -> dict[str, Any]:
@@ -104,6 +112,7 @@ class Report:
             "seed": self.seed,
             "image": None if self.image is None else str(self.image),
             "driver": describe_driver(self.image),
+            "revision": self.revision,
             "findings": [
                 {
                     "kind": found.finding.kind,
@@ -119,6 +128,8 @@ class Report:
                 "steps": self.steps,
                 "stopped": self.stopped,
                 "tasks": dict(sorted(self.tasks.items())),
+                "excused": dict(sorted(self.excused.items())),
+                "undefined": dict(sorted(self.undefined.items())),
                 "visited": self.visited.to_json(),
                 "not_visited": self.visited.missing(),
             },
@@ -136,6 +147,10 @@ class Report:
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
         for name in sorted(counts["depths"]):
             yield f"  {name}: {counts['depths'][name]:,} times"
+        for name, count in sorted(self.excused.items()):
+            yield f"  known of {self.revision}, not counted: {name}, {count:,} times"
+        for place, count in sorted(self.undefined.items()):
+            yield f"  undefined upstream, run ended there: {place}, {count:,} times"
         if self.stopped:
             yield "stopped early: enough failures to explain"
         else:

@@ -9,9 +9,11 @@ from typing import Literal
 
 from wintun_sim.check import worker
 from wintun_sim.check.finding import say_operation, say_unexpected
-from wintun_sim.check.machines import open_driver, open_model
-from wintun_sim.check.task import REVISION, compare
+from wintun_sim.check.machines import CURRENT, open_driver, open_model
+from wintun_sim.check.task import compare
 from wintun_sim.check.worker import Worker, WorkerDied
+from wintun_sim.model import UndefinedUpstream
+from wintun_sim.model.revisions import missing_repairs
 from wintun_sim.operations import Event, Machine, Operation, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
 from wintun_sim.scenario import Scenario
@@ -27,18 +29,20 @@ class Run:
 
     traces: tuple[Trace, ...]
     findings: tuple[str, ...]
+    undefined: str = ""
+    """Why the run ended early: the published driver left undefined what follows."""
 
 
-def play(scenario: Scenario, machine: Choice, image: Path | None = None) -> Run:
+def play(scenario: Scenario, machine: Choice, image: Path | None = None, revision: str = CURRENT) -> Run:
     """Carry out a scenario; where a driver is concerned, in a process of its own, since it may not survive it.
 
     Raises ``UsageError`` for a scenario or an image that cannot be used, ``UnavailableError`` without a host kernel.
     """
     if machine == "model":
-        return play_here(scenario, machine, image)
+        return play_here(scenario, machine, image, revision)
     process = Worker()
     try:
-        return process.call(play_here, scenario, machine, image)
+        return process.call(play_here, scenario, machine, image, revision)
     except WorkerDied as death:
         operations = list(scenario.operations())[: death.steps]
         where = say_operation(operations[-1]) if operations else "the image was loaded"
@@ -47,24 +51,33 @@ def play(scenario: Scenario, machine: Choice, image: Path | None = None) -> Run:
         process.close()
 
 
-def play_here(scenario: Scenario, machine: Choice, image: Path | None) -> Run:
+def play_here(scenario: Scenario, machine: Choice, image: Path | None, revision: str) -> Run:
     """Do the same in this process."""
     if machine == "both":
-        return _play_both(scenario, image)
+        return _play_both(scenario, image, revision)
     opened: Machine
     if machine == "model":
-        opened, description = open_model(scenario.order, scenario.ndis), "model"
+        opened, description = open_model(scenario.order, scenario.ndis, revision), "model"
     else:
         opened, description = open_driver(image, scenario.order, scenario.ndis), "driver"
     try:
-        trace = record(scenario, _Watched(opened), description)
+        trace, undefined = _record(scenario, _Watched(opened), description)
     finally:
         opened.close()
-    return Run((trace,), tuple(_wrong(scenario, trace)))
+    return Run((trace,), tuple(_wrong(scenario, trace, revision)), undefined)
 
 
-def _play_both(scenario: Scenario, image: Path | None) -> Run:
-    comparison = compare(scenario, image)
+def _record(scenario: Scenario, machine: _Watched, description: str) -> tuple[Trace, str]:
+    """Record a run, up to where the published driver leaves undefined what follows, if it comes to that."""
+    try:
+        return record(scenario, machine, description), ""
+    except UndefinedUpstream as error:
+        steps = tuple(TraceStep(operation, events) for operation, events in machine.done)
+        return Trace(description, scenario.title, scenario.order, scenario.ndis, steps), str(error)
+
+
+def _play_both(scenario: Scenario, image: Path | None, revision: str) -> Run:
+    comparison = compare(scenario, image, revision)
     traces = tuple(
         Trace(
             description,
@@ -75,11 +88,11 @@ def _play_both(scenario: Scenario, image: Path | None) -> Run:
         )
         for description, events in (("model", comparison.model), ("driver", comparison.driver))
     )
-    findings = [f"{trace.machine}: {line}" for trace in traces for line in _wrong(scenario, trace)]
+    findings = [f"{trace.machine}: {line}" for trace in traces for line in _wrong(scenario, trace, revision)]
     if comparison.finding is not None:
         found = comparison.finding
         findings.append(f"{found.kind} {found.rule}: {found.message}")
-    return Run(traces, tuple(findings))
+    return Run(traces, tuple(findings), comparison.undefined)
 
 
 class _Watched:
@@ -87,23 +100,30 @@ class _Watched:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.done: list[tuple[Operation, tuple[Event, ...]]] = []
         self.counters = machine.counters
         self.close = machine.close
 
     def perform(self, operation: Operation) -> tuple[Event, ...]:
         worker.progress.step()
-        return tuple(self._machine.perform(operation))
+        events = tuple(self._machine.perform(operation))
+        self.done.append((operation, events))
+        return events
 
 
-def _wrong(scenario: Scenario, trace: Trace) -> Iterator[str]:
-    """Say where a trace is not what the scenario expects, and which rules were broken."""
+def _wrong(scenario: Scenario, trace: Trace, revision: str) -> Iterator[str]:
+    """Say where a trace is not what the scenario expects of a revision, and which rules were broken.
+
+    Rules that the revision is known to break, for want of a repair, are left out.
+    """
+    known = {rule for repair in missing_repairs(revision) for rule in (*repair.rules, *repair.halted)}
     places = Places(scenario.operations())
-    expected = {step.operation.name: step.expected_for(REVISION) for step in scenario.steps()}
+    expected = {step.operation.name: step.expected_for(revision) for step in scenario.steps()}
     for step in trace.steps:
         wanted = expected[step.operation.name]
         expected_rules = {event for event in wanted or () if isinstance(event, RuleBroken)}
         for event in step.events:
-            if isinstance(event, RuleBroken) and event not in expected_rules:
+            if isinstance(event, RuleBroken) and event not in expected_rules and event.rule not in known:
                 yield f"rule {event.rule}: {say_operation(step.operation)}: {event.message}"
         if wanted is None:
             continue

@@ -6,6 +6,7 @@ before it died is found back by drawing the same operations without a driver.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,14 +17,14 @@ from wintun_sim.check import worker
 from wintun_sim.check.captures import Packets, Playback
 from wintun_sim.check.finding import Finding, say_operation, say_unexpected
 from wintun_sim.check.judge import Judge
-from wintun_sim.check.machines import open_driver, open_model
+from wintun_sim.check.machines import CURRENT, open_driver, open_model
 from wintun_sim.check.visited import Visited
 from wintun_sim.check.walk import Namer, Walk, wind_down
 from wintun_sim.errors import UsageError
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import Event, Operation
 from wintun_sim.operations.outcome import differences, outcome_of
-from wintun_sim.scenario import Scenario
+from wintun_sim.scenario import Scenario, Step
 from wintun_sim.scenario.scenario import Order
 
 WALK_LENGTH: Final = 250
@@ -31,10 +32,6 @@ WALK_LENGTH: Final = 250
 
 _WIND_DOWN: Final = 0.8
 """How often a walk ends by closing everything, so that what is leaked is seen; else it just stops."""
-
-
-REVISION: Final = "CURRENT"
-"""The revision of the adapter whose expectations count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,7 @@ class Task:
     name: str = ""
     packets: tuple[bytes, ...] = field(default=(), repr=False)
     scenario: Scenario | None = field(default=None, repr=False)
+    revision: str = CURRENT
 
     @property
     def kind(self) -> str:
@@ -60,26 +58,35 @@ class Task:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a task. ``steps`` counts the operations that were judged."""
+    """What came of a task. ``steps`` counts the operations that were judged.
+
+    ``excused`` counts, as "repair: rule", the rules that the revision is known to break; ``undefined`` is the place
+    that the published driver left undefined, where the task ended at one.
+    """
 
     steps: int
     finding: Finding | None
     visited: Visited
+    excused: Counter[str] = field(default_factory=Counter)
+    undefined: str | None = None
 
 
 def perform(task: Task, image: Path | None) -> Result:
     """Do a task: in a worker, since the image may end the process."""
-    judge = _open(image, task.order, task.ndis)
+    judge = _open(image, task.order, task.ndis, task.revision)
     try:
         finding: Finding | None = None
         extra = _extra(task, judge)
         for operation in draw(task, judge.ledger):
             worker.progress.step()
-            finding = judge.step(operation) or extra(operation)
-            if finding is not None:
+            finding = judge.step(operation)
+            if judge.undefined is None:
+                finding = finding or extra(operation)
+            if finding is not None or judge.undefined is not None:
                 break
             judge.events.clear()
-        return Result(len(judge.operations), finding or judge.inspect(), judge.visited)
+        finding = finding or judge.inspect()
+        return Result(len(judge.operations), finding, judge.visited, judge.excused, judge.undefined)
     finally:
         judge.close()
 
@@ -87,12 +94,19 @@ def perform(task: Task, image: Path | None) -> Result:
 def _extra(task: Task, judge: Judge) -> Callable[[Operation], Finding | None]:
     """Return what is checked after each operation beside the model: expectations, or the way of the packets."""
     if task.scenario is not None:
-        expected = {step.operation.name: step.expected_for(REVISION) for step in task.scenario.steps()}
+        expected = {step.operation.name: expected_of(step, task.revision) for step in task.scenario.steps()}
         return lambda operation: _unexpected(task, judge, operation, expected[operation.name])
-    if task.packets:
+    if task.packets and task.revision == CURRENT:  # others lose packets, and leave bundles untidy, by design
         packets = Packets()
         return lambda operation: _astray(packets, judge, operation)
     return lambda operation: None
+
+
+def expected_of(step: Step, revision: str) -> tuple[Event, ...] | None:
+    """Return what a shipped scenario expects of ``revision``: of another one than CURRENT only what names it."""
+    if revision != CURRENT and not any(revision in entry.revisions for entry in step.expected):
+        return None
+    return step.expected_for(revision)
 
 
 def _unexpected(task: Task, judge: Judge, operation: Operation, wanted: Sequence[Event] | None) -> Finding | None:
@@ -136,7 +150,7 @@ def _end(ledger: Ledger, namer: Namer, random: Random) -> Iterator[Operation]:
 def drawn(task: Task, steps: int) -> list[Operation]:
     """Draw the first ``steps`` operations of a task again, on the model alone."""
     ledger = Ledger(task.order)
-    model = open_model(task.order, task.ndis)
+    model = open_model(task.order, task.ndis, task.revision)
     operations: list[Operation] = []
     for operation in draw(task, ledger):
         operations.append(operation)
@@ -159,28 +173,29 @@ class Comparison:
     finding: Finding | None
     model: dict[str, tuple[Event, ...]]
     driver: dict[str, tuple[Event, ...]]
+    undefined: str = ""
 
 
-def compare(scenario: Scenario, image: Path | None) -> Comparison:
+def compare(scenario: Scenario, image: Path | None, revision: str = CURRENT) -> Comparison:
     """Judge a scenario: in a worker, as ``perform``."""
     if scenario.actors:
         raise UsageError("check: a scenario with actors cannot be judged one operation at a time; see wintun-sim run")
-    judge = _open(image, scenario.order, scenario.ndis)
+    judge = _open(image, scenario.order, scenario.ndis, revision)
     try:
         finding: Finding | None = None
         for operation in scenario.operations():
             worker.progress.step()
             finding = judge.step(operation)
-            if finding is not None:
+            if finding is not None or judge.undefined is not None:
                 break
         finding = finding or judge.inspect()
         names = [operation.name for operation in judge.operations]
         ours = {name: tuple(events[0]) for name, events in zip(names, judge.events, strict=True)}
         theirs = {name: tuple(events[1]) for name, events in zip(names, judge.events, strict=True)}
-        return Comparison(finding, ours, theirs)
+        return Comparison(finding, ours, theirs, judge.undefined or "")
     finally:
         judge.close()
 
 
-def _open(image: Path | None, order: Order, ndis: tuple[int, int]) -> Judge:
-    return Judge(open_model(order, ndis), open_driver(image, order, ndis), order, ndis)
+def _open(image: Path | None, order: Order, ndis: tuple[int, int], revision: str) -> Judge:
+    return Judge(open_model(order, ndis, revision), open_driver(image, order, ndis), order, ndis, revision)

@@ -34,6 +34,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--pcap", type=Path, action="append", metavar="FILE", help="play this capture, not those that ship"
     )
+    parser.add_argument(
+        "--revision",
+        default="CURRENT",
+        metavar="NAME",
+        help="hold the driver against UPSTREAM, BEFORE, or CURRENT without repairs, as in"
+        " --revision=-late-read,-shutdown; default: CURRENT",
+    )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes; default: one for each processor")
     parser.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="where failing scenarios are written"
@@ -50,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from wintun_sim.check.machines import describe_driver
     from wintun_sim.cli.output import Progress, chosen_image, write_json
     from wintun_sim.errors import WintunSimError
+    from wintun_sim.model import revision
     from wintun_sim.scenario import load, shipped
 
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1 << 32)
@@ -61,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         captures = _captures(arguments.pcap)
         image = chosen_image("check", arguments.image, arguments.plain)
         _look_at(image, arguments.output)
+        revision(arguments.revision)
         if not quiet:
             print(f"driver: {describe_driver(image)}", flush=True)
         report = check(
@@ -71,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             scenarios={name: load(path) for name, path in shipped().items()},
             jobs=arguments.jobs,
             watcher=progress,
+            revision=arguments.revision,
         )
         progress.end()
         report.write_files(arguments.output)

@@ -30,6 +30,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
     parser.add_argument(
+        "--revision",
+        default="CURRENT",
+        metavar="NAME",
+        help="the model's revision, and whose expectations count: UPSTREAM, BEFORE, or CURRENT without repairs, as in"
+        " --revision=-late-read,-shutdown; default: CURRENT",
+    )
+    parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="the trace as JSON, to FILE or standard output"
     )
     parser.set_defaults(function=run)
@@ -41,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     from wintun_sim.check.scenarios import play
     from wintun_sim.cli.output import chosen_image, write_json
     from wintun_sim.errors import UsageError
+    from wintun_sim.model import revision
     from wintun_sim.scenario import find, parse
 
+    revision(arguments.revision)
     if (arguments.image is not None or arguments.plain) and arguments.machine == "model":
         raise UsageError("run: --image and --plain are for --machine driver or both; the model has no image")
     if arguments.image is not None and not arguments.image.is_file():
@@ -52,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         scenario = find(arguments.scenario)
     image = chosen_image("run", arguments.image, arguments.plain)
-    result = play(scenario, arguments.machine, image)
+    result = play(scenario, arguments.machine, image, arguments.revision)
     if arguments.json is not None:
         write_json(_to_json(result), arguments.json)
     if arguments.json != "-":
@@ -67,6 +76,8 @@ def _print(result: Run, driver: str) -> None:
         print(format_trace(trace))
     if driver:
         print(f"driver: {driver}")
+    if result.undefined:
+        print(f"ended early: {result.undefined}")
     _print_findings(result.findings)
 
 
@@ -83,5 +94,6 @@ def _to_json(result: Run) -> dict[str, Any]:
     return {
         "verdict": "failed" if result.findings else "passed",
         "findings": list(result.findings),
+        "undefined": result.undefined,
         "traces": [to_json(trace) for trace in result.traces],
     }

@@ -1,0 +1,30 @@
+"""What a revision other than CURRENT is known to do wrong: rules that it breaks for want of a repair.
+
+A rule is excused by the repair whose lack breaks it, and by nothing else; what is left of an adapter that ignored its
+halt is excused only where the model says that one did.
+"""
+
+from __future__ import annotations
+
+from wintun_sim.model import ModelMachine
+from wintun_sim.model.repairs import HaltRundown
+from wintun_sim.model.revisions import missing_repairs
+
+
+class Excuses:
+    """Says which repair a revision would need to keep a rule."""
+
+    def __init__(self, revision: str) -> None:
+        """Take the repairs that ``revision`` lacks. Raises ``UsageError`` for a name that is none."""
+        repairs = missing_repairs(revision)
+        self._always = {rule: repair.name for repair in repairs for rule in repair.rules}
+        self._halted = {rule: repair.name for repair in repairs for rule in repair.halted}
+
+    def repair(self, rule: str, model: ModelMachine) -> str | None:
+        """Return the name of the repair whose lack breaks ``rule``, or None where nothing excuses it."""
+        found = self._always.get(rule)
+        if found is None and rule in self._halted:
+            adapters = model.adapters.values()
+            if any(isinstance(adapter, HaltRundown) and adapter.abandoned for adapter in adapters):
+                return self._halted[rule]
+        return found

@@ -1,5 +1,6 @@
 """`wintun-sim bundle` on files and pipes: what goes in comes out, and bad input is one line and exit status 2."""
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,20 @@ def test_strict_decoding_minds_the_padding() -> None:
     data = oracle.encode([b"\x45"]) * 299 + b"\x01" + bytes(15) + b"\x45" + bytes(14) + b"!"
     assert command("decode", text=data).returncode == 0
     assert "not zero at record 299, offset 9568" in refused("decode", "--strict", text=data)
+
+
+def test_records_that_are_no_ip_packets_are_left_out_with_a_word(tmp_path: Path) -> None:
+    """A capture of an Ethernet device has ARP in it; who counts packets afterwards must know where some went."""
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    arp, ip = (b"\0" * 12 + ethertype + bytes.fromhex("45") + bytes(19) for ethertype in (b"\x08\x06", b"\x08\x00"))
+    ip = ip[:16] + struct.pack(">H", 20) + ip[18:]  # the header's total length
+    records = b"".join(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame for frame in (arp, ip, arp))
+    done = command("encode", text=header + records)
+    assert done.returncode == 0
+    assert done.stdout == oracle.encode([ip[14:]])
+    assert done.stderr.decode() == (
+        "wintun-sim: note: standard input: 2 of 3 records are no whole IP packets and were left out\n"
+    )
 
 
 def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_the_projects_driver_passes_and_says_so_last(capsys: pytest.CaptureFixtu
     assert lines[-1] == "PASSED"
     assert lines[1] == "driver: the project's own, instrumented"
     assert "dns, fragments, icmp, ipv6, jumbo, tcp, udp" in lines[2]
+    held = [int(line.split()[3].rstrip(":")) for line in lines if line.startswith("  NBLs held >= ")]
+    assert held == sorted(held)
 
 
 def test_the_same_seed_gives_the_same_report_whatever_the_number_of_workers(
@@ -97,6 +99,7 @@ def test_an_own_capture_takes_the_place_of_those_that_ship(capsys: pytest.Captur
         (["run", "nowhere"], "neither a file nor one that ships"),
         (["run", "lifecycl"], "did you mean 'lifecycle'?"),
         (["run", "text.txt"], "text.txt: line 1, column 1"),
+        (["run", "empty.scenario"], "there is no operation in it"),
         (["run", "lifecycle", "--image", "text.txt"], "the model has no image"),
         (["run", "lifecycle", "--machine", "driver", "--image", "nowhere"], "there is no image nowhere"),
         (["run", "lifecycle", "--machine", "driver", "--image", "text.txt"], "text.txt"),
@@ -108,6 +111,7 @@ def test_bad_input_is_one_clear_line_and_status_2(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
     (here / "text.txt").write_text("This is no image, no capture and no scenario.\n")
+    (here / "empty.scenario").write_text("# nothing yet\n")
     (here / "actors.scenario").write_text("load\ninitialize\nactor stack:\n restart\n")
     assert main(arguments) == 2
     error = capsys.readouterr().err

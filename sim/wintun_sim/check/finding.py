@@ -81,8 +81,9 @@ def shorten(text: str) -> str:
 
 
 def say_operation(operation: Operation) -> str:
-    """Write an operation with its name."""
-    return shorten(f"{operation.name}: {format_operation(operation)}")
+    """Write an operation, with its name where that is not its first word."""
+    named = "" if operation.name == operation.verb else f"{operation.name}: "
+    return shorten(f"{named}{format_operation(operation)}")
 
 
 def say_event(event: Event | str | None) -> str:

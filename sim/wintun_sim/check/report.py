@@ -57,6 +57,11 @@ def _apart(ours: Sequence[Event], theirs: Sequence[Event], places: Places) -> bo
     return broken or any(differences(outcome_of(ours, places), outcome_of(theirs, places)))
 
 
+def _by_number(depth: str) -> tuple[str, int]:
+    what, _, bound = depth.rpartition(" ")
+    return what, int(bound)
+
+
 @dataclass(slots=True)
 class Report:
     """What was done and what came of it."""
@@ -145,7 +150,7 @@ class Report:
         )
         counts = self.visited.counts
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
-        for name in sorted(counts["depths"]):
+        for name in sorted(counts["depths"], key=_by_number):
             yield f"  {name}: {counts['depths'][name]:,} times"
         for name, count in sorted(self.excused.items()):
             yield f"  known of {self.revision}, not counted: {name}, {count:,} times"
@@ -162,5 +167,6 @@ class Report:
             finding = found.finding
             shrunk = "" if found.minimal else " (not shrunk to the end)"
             yield f"FAILED {finding.kind} {finding.rule}: {finding.message}"
-            yield f"  shown by {len(finding.operations)} operations{shrunk}:"
+            count = len(finding.operations)
+            yield f"  shown by {count:,} operation{'s' * (count != 1)}{shrunk}:"
             yield self.replay(found)

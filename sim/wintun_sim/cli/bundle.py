@@ -129,7 +129,11 @@ def _captured(text: bytes, name: str) -> list[bytes]:
 
     stream = io.BytesIO(text)
     stream.name = name
-    return [packet.data for packet in read_packets(stream).packets]
+    capture = read_packets(stream)
+    if capture.skipped:
+        records = f"{capture.skipped:,} of {len(capture.packets) + capture.skipped:,} records"
+        print(f"wintun-sim: note: {name}: {records} are no whole IP packets and were left out", file=sys.stderr)
+    return [packet.data for packet in capture.packets]
 
 
 def _parsed(text: bytes, name: str) -> list[bytes]:

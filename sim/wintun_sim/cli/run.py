@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         scenario = parse(sys.stdin.read(), "standard input")
     else:
         scenario = find(arguments.scenario)
+    if not any(True for _ in scenario.operations()):
+        raise UsageError(f"run: scenario {arguments.scenario}: there is no operation in it, so nothing would be tried")
     image = chosen_image("run", arguments.image, arguments.plain)
     result = play(scenario, arguments.machine, image, arguments.revision)
     if arguments.json is not None:

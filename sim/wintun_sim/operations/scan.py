@@ -101,7 +101,7 @@ class Scanner:
             return Token("line", "the end of the line", start)
         token = _TOKEN.match(self.text, start)
         if token is None:
-            self.fail(f"unexpected character {self.text[start]!r}", "see the grammar in the scenario room", start)
+            self.fail(f"unexpected character {self.text[start]!r}", "docs/scenarios.md has the grammar", start)
         assert token.lastgroup is not None
         return Token(token.lastgroup, token.group(), start)
 

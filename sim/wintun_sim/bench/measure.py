@@ -26,23 +26,26 @@ class Row:
     """One comparison: `subject` took `time_ns` per packet where `baseline` took `baseline_ns`; both are medians.
 
     With `bound` "at most", `ratio` is time/baseline (how much longer than the least); with "at least" it is
-    baseline/time (how many times as fast). `target` is None where the row is for information only.
+    baseline/time (how many times as fast). `target` is None where the row is for information only; `baseline_ns` and
+    `ratio` are None where there was no baseline to measure.
     """
 
     subject: str
     size: str
     baseline: str
     time_ns: float
-    baseline_ns: float
-    ratio: float
+    baseline_ns: float | None
+    ratio: float | None
     bound: Literal["at most", "at least"]
     target: float | None
 
     @property
     def verdict(self) -> str:
-        """ "met", "missed", or "" where there is no target."""
+        """ "met", "missed", "not measured", or "" where there is no target."""
         if self.target is None:
             return ""
+        if self.ratio is None:
+            return "not measured"
         met = self.ratio <= self.target if self.bound == "at most" else self.ratio >= self.target
         return "met" if met else "missed"
 
@@ -60,6 +63,11 @@ def at_least(subject: str, size: str, baseline: str, times: Times, baselines: Ti
     """Return a row for something that has to be at least `target` times as fast as its baseline."""
     ratio = median(slow / time for time, slow in zip(times, baselines, strict=True))
     return Row(subject, size, baseline, median(times), median(baselines), ratio, "at least", target)
+
+
+def alone(subject: str, size: str, baseline: str, times: Times, target: float | None) -> Row:
+    """Return a row for something whose baseline could not be measured here."""
+    return Row(subject, size, baseline, median(times), None, None, "at least", target)
 
 
 def side_by_side(contenders: Mapping[str, Callable[[], object]], packets: int, rounds: int) -> dict[str, Times]:
@@ -90,14 +98,14 @@ def table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     sign = "<=" if row.bound == "at most" else ">="
     target = "" if row.target is None else f"{sign} {row.target:g}"
-    digits = 2 if row.ratio < 100 else 0
+    ratio = "" if row.ratio is None else f"{row.ratio:.{2 if row.ratio < 100 else 0}f}"
     return (
         row.subject,
         row.size,
         f"{row.time_ns:.2f}",
         row.baseline,
-        f"{row.baseline_ns:.2f}",
-        f"{row.ratio:.{digits}f}",
+        "" if row.baseline_ns is None else f"{row.baseline_ns:.2f}",
+        ratio,
         target,
         row.verdict,
     )

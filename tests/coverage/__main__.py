@@ -61,10 +61,10 @@ def main() -> int:
         print("\n".join(missing))
         return 1
     text = page(stages, image.version)
-    print(text)
     if given.write:
         before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
         DOCUMENT.write_text(before + BEGIN + text + END + rest.partition(END)[2], "utf-8")
+    print(text)
     return 0
 
 

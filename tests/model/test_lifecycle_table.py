@@ -1,8 +1,10 @@
 """The transition table is Microsoft's, and says of each illegal cell who forbids it."""
 
+from pathlib import Path
+
 import pytest
 
-from wintun_sim.lifecycle import OVERLAP, TABLE, Call, Order, State, Trigger, may_overlap
+from wintun_sim.lifecycle import OVERLAP, TABLE, Call, Order, State, Trigger, diagrams, may_overlap
 
 COLUMNS = (
     *(State.HALTED, State.SHUTDOWN, State.INITIALIZING, State.PAUSED, State.RESTARTING, State.RUNNING),
@@ -92,3 +94,21 @@ def test_what_may_overlap_what() -> None:
             expected = OVERLAPS.get(one.name, {}).get(other.name) or OVERLAPS.get(other.name, {}).get(one.name) or NEVER
             assert OVERLAP[one, other] == OVERLAP[other, one] == expected, (one, other)
             assert may_overlap(Order.RAW, one, other) == (Order.RAW in expected)
+
+
+def test_the_page_with_the_diagrams_is_the_one_that_the_table_gives() -> None:
+    """If it fails: python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md."""
+    document = Path(__file__).parents[2] / "docs" / "lifecycle.md"
+    assert document.read_text("utf-8") == diagrams.page()
+
+
+def test_the_strict_diagram_is_the_one_that_microsoft_draws() -> None:
+    """The transitions of the page adapter-states-of-a-miniport-driver, and shutdown from the states page."""
+    drawn = {(before.value, after.value) for before, after, _ in diagrams.transitions(Order.STRICT)}
+    assert drawn == {
+        *(("Halted", "Initializing"), ("Initializing", "Paused"), ("Initializing", "Halted")),
+        *(("Paused", "Restarting"), ("Restarting", "Running"), ("Restarting", "Paused")),
+        *(("Running", "Pausing"), ("Pausing", "Paused"), ("Paused", "Halted")),
+        *((state, "Shutdown") for state in ("Paused", "Restarting", "Running", "Pausing")),
+    }
+    assert [before.value for before, _, _ in diagrams.transitions(Order.RAW)] == ["Running"]

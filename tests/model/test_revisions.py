@@ -6,6 +6,7 @@ typed from the adapter's description, what the other does from the published dri
 
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,7 @@ from tests.model.world import (
 from wintun_sim.errors import UsageError
 from wintun_sim.model import BEFORE, CURRENT, REPAIRS, REVISIONS, UPSTREAM, UndefinedUpstream, revision, taken_back
 from wintun_sim.model.limits import QUEUE_LIMIT
+from wintun_sim.model.repairs import PLACES
 from wintun_sim.model.requests import SentNbl
 from wintun_sim.operations import Event, IrpCompleted, OidCompleted, OidKind
 
@@ -232,3 +234,12 @@ def test_what_all_revisions_answer_alike() -> None:
         answers.append([world.oid(OidKind.QUERY, oid, 64) for oid in (0x00010111, 0x0001010D, 0x0001010C, 0x00020101)])
     assert answers[0] == answers[1] == answers[2]
     assert opened("raw", BEFORE).set_power(D2) == opened("raw").set_power(D2)
+
+
+def test_the_page_on_revisions_has_every_repair_and_every_undefined_place() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "revisions.md").read_text("utf-8")
+    for repair in REPAIRS.values():
+        visible = "no" if repair.taken_back is None else "yes"
+        assert f"| {repair.name} | {repair.upstream} | {repair.current} | {visible} |\n" in text
+    rows = [f"| {place} | {what} |" for place, what in PLACES.items()]
+    assert [line for line in text.splitlines() if line in rows] == rows

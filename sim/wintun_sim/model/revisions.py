@@ -193,7 +193,8 @@ REVISIONS: Final[Mapping[str, type[Adapter]]] = MappingProxyType(
 def taken_back(*names: str) -> type[Adapter]:
     """Return CURRENT without the repairs of these names. Raises ``UsageError`` for a name that no repair has.
 
-    One that no sequence of calls can show changes nothing here; a driver without it is excused the rules that it breaks.
+    One that no sequence of calls can show changes nothing here; but a driver without it is excused the rules that it
+    breaks.
     """
     classes: list[type[Adapter]] = []
     for name in names:

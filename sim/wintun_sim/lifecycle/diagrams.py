@@ -1,0 +1,118 @@
+"""Draws the transition table: Mermaid diagrams and tables, as docs/lifecycle.md shows them.
+
+``python -m wintun_sim.lifecycle.diagrams`` writes the page to standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from wintun_sim.lifecycle.table import TABLE, Order, State
+
+DRIVERS: Final = "learn.microsoft.com/windows-hardware/drivers/"
+
+_INTRODUCTION = """\
+# The life of an adapter
+
+This page is made from the transition table in `sim/wintun_sim/lifecycle/table.py`, which both machines obey, by
+`python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md`; a test fails when the two differ. The table's rows and
+columns are those of learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations.
+"""
+
+_STRICT = """\
+## The strict order
+
+The host calls an adapter as Windows drives a whole stack of drivers.
+"""
+
+_RAW = """\
+## The raw order
+
+The host also does what the handlers' own pages oblige a miniport to cope with. These transitions come on top; and in
+states that do not change, the calls that the table below marks with *raw*.
+"""
+
+_ALL = """\
+## Every call in every state
+
+The state that follows, or – where the call never comes; *raw* where it comes in the raw order only.
+"""
+
+_NEVER = """\
+## Why not
+
+Why a call never comes in a state, or comes in the raw order only, and the page under
+learn.microsoft.com/windows-hardware/drivers that says so.
+"""
+
+
+def transitions(order: Order) -> Iterator[tuple[State, State, str]]:
+    """Give the changes of state that ``order`` is the first to allow: from, to, and the triggers that make them."""
+    for before in State:
+        for after in State:
+            triggers = [
+                trigger.value
+                for trigger, row in TABLE.items()
+                if row[before].next is after is not before and row[before].order is order
+            ]
+            if triggers:
+                yield before, after, ", ".join(triggers)
+
+
+def mermaid(order: Order) -> str:
+    """Return the state diagram of ``order``, in Mermaid's language."""
+    lines = ["stateDiagram-v2"]
+    if order is Order.STRICT:
+        lines.append(f"    [*] --> {State.HALTED.value}")
+    lines += [f"    {before.value} --> {after.value}: {triggers}" for before, after, triggers in transitions(order)]
+    return "\n".join(lines)
+
+
+def table() -> str:
+    """Return every trigger in every state, as a Markdown table."""
+    lines = ["| | " + " | ".join(state.value for state in State) + " |", "|---" * (len(State) + 1) + "|"]
+    for trigger, row in TABLE.items():
+        cells = [
+            "–" if cell.next is None else f"{cell.next.value}{' *raw*' if cell.order is Order.RAW else ''}"
+            for cell in (row[state] for state in State)
+        ]
+        lines.append(f"| {trigger.value} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def reasons() -> str:
+    """Return why triggers do not come, as a Markdown table: one row for each reason and page."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for trigger, row in TABLE.items():
+        for state, cell in row.items():
+            if cell.next is None or cell.order is Order.RAW:
+                raw = " *raw*" if cell.next is not None else ""
+                where = groups.setdefault((cell.why, cell.page), {})
+                where.setdefault(trigger.value, []).append(state.value + raw)
+    lines = ["| why | page | what, and where |", "|---|---|---|"]
+    for (why, source), where in groups.items():
+        calls = "; ".join(f"{trigger} in {', '.join(states)}" for trigger, states in where.items())
+        lines.append(f"| {why} | *{source.removeprefix(DRIVERS)}* | {calls} |")
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """Return docs/lifecycle.md."""
+    parts = [
+        _INTRODUCTION,
+        _STRICT,
+        f"```mermaid\n{mermaid(Order.STRICT)}\n```\n",
+        _RAW,
+        f"```mermaid\n{mermaid(Order.RAW)}\n```\n",
+        _ALL,
+        table() + "\n",
+        _NEVER,
+        reasons() + "\n",
+    ]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

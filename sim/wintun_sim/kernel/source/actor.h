@@ -74,6 +74,7 @@ struct actor
     uint8_t held_count;
     uint8_t point; /* enum point_kind: what it is about to do */
     uint8_t timed_out;
+    bool attached;               /* to a process (object.h) */
     uint16_t call_depth;         /* calls into drivers under way, one inside the other */
     uint32_t operation;          /* on whose behalf it runs; 0 for the host's own work */
     struct image *image;         /* whose code is running, NULL for the host's */

@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include "host.h"
+#include "object.h"
 
 void call_enter_for(struct call *call, const char *handler, uint8_t irql, struct image *image, uint32_t operation)
 {
@@ -56,6 +57,8 @@ void call_leave(struct call *call)
         actor->irql = call->outer_irql;
     }
     actor->call_depth -= 1;
+    if (actor->attached && actor->call_depth == 0)
+        process_detach_all(actor);
     actor->handler = call->outer_handler;
     actor->image = call->outer_image;
     actor->operation = call->outer_operation;

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "ndis_room.h"
+#include "object.h"
 #include "security.h"
 
-static bool name_is_valid(const UNICODE_STRING *name)
+bool name_is_valid(const UNICODE_STRING *name)
 {
     return name->Buffer != NULL && name->Length % sizeof(WCHAR) == 0 && name->Length >= 2 * sizeof(WCHAR) &&
            name->Length <= sizeof((struct host_device *)0)->name && name->Buffer[0] == '\\';
@@ -21,8 +22,7 @@ static WCHAR folded(WCHAR character)
     return character >= 'a' && character <= 'z' ? (WCHAR)(character - 'a' + 'A') : character;
 }
 
-/* Object names are compared without regard to case. */
-static bool name_is(const WCHAR *first, uint16_t first_length, const WCHAR *second, uint16_t second_length)
+bool name_is(const WCHAR *first, uint16_t first_length, const WCHAR *second, uint16_t second_length)
 {
     if (first_length != second_length)
         return false;
@@ -32,21 +32,22 @@ static bool name_is(const WCHAR *first, uint16_t first_length, const WCHAR *seco
     return true;
 }
 
-static bool name_is_taken(const UNICODE_STRING *name)
+bool name_is_taken(const UNICODE_STRING *name)
 {
     const uint16_t length = name->Length / sizeof(WCHAR);
     for (const struct host_device *device = current_host->io->devices; device != NULL; device = device->next)
         if (!device->deregistered && (name_is(device->name, device->name_length, name->Buffer, length) ||
                                       name_is(device->link, device->link_length, name->Buffer, length)))
             return true;
-    return false;
+    return link_is_taken(name);
 }
 
 static NTSTATUS check_request(const struct device_request *wanted, uint8_t *accounts)
 {
-    if (!name_is_valid(wanted->name) || (wanted->link != NULL && !name_is_valid(wanted->link)))
+    if ((wanted->name != NULL && !name_is_valid(wanted->name)) ||
+        (wanted->link != NULL && !name_is_valid(wanted->link)))
         return STATUS_OBJECT_NAME_INVALID;
-    if (name_is_taken(wanted->name) || (wanted->link != NULL && name_is_taken(wanted->link)))
+    if ((wanted->name != NULL && name_is_taken(wanted->name)) || (wanted->link != NULL && name_is_taken(wanted->link)))
         return STATUS_OBJECT_NAME_COLLISION;
     *accounts = SECURITY_DEFAULT;
     if (wanted->sddl != NULL && wanted->sddl->Buffer != NULL &&
@@ -96,9 +97,14 @@ NTSTATUS device_register(const struct device_request *wanted, struct host_device
     device->adapter = wanted->adapter;
     device->adapter_id = wanted->adapter == NULL ? 0 : wanted->adapter->id;
     device->accounts = accounts;
-    memcpy(device->dispatch, wanted->dispatch, sizeof device->dispatch);
-    device->name_length = wanted->name->Length / sizeof(WCHAR);
-    memcpy(device->name, wanted->name->Buffer, wanted->name->Length);
+    device->by_driver_object = wanted->dispatch == NULL;
+    if (wanted->dispatch != NULL)
+        memcpy(device->dispatch, wanted->dispatch, sizeof device->dispatch);
+    if (wanted->name != NULL)
+    {
+        device->name_length = wanted->name->Length / sizeof(WCHAR);
+        memcpy(device->name, wanted->name->Buffer, wanted->name->Length);
+    }
     if (wanted->link != NULL)
     {
         device->link_length = wanted->link->Length / sizeof(WCHAR);
@@ -129,7 +135,12 @@ void device_deregister(struct host_device *device)
                     "is what NdisGetDeviceReservedExtension gives");
     device->deregistered = true;
     device->adapter = NULL;
-    if (device->files == 0)
+    device_unheld(device);
+}
+
+void device_unheld(struct host_device *device)
+{
+    if (device->deregistered && device->files == 0 && object_holds(device->object) == 0)
         device_free(device);
 }
 
@@ -193,11 +204,12 @@ void file_close(struct host_file *file)
     while (*place != file)
         place = &(*place)->next;
     *place = file->next;
+    process_exit(file->id);
     arena_free(BLOCK_FILE, file->object, 0, "IoCloseFile");
     arena_free(BLOCK_HOST, file, 0, "IoCloseFile");
     device->object->ReferenceCount--;
-    if (--device->files == 0 && device->deregistered)
-        device_free(device);
+    device->files--;
+    device_unheld(device);
 }
 
 struct host_file *file_find(uint32_t id)
@@ -205,5 +217,5 @@ struct host_file *file_find(uint32_t id)
     struct host_file *file = current_host->io->files;
     while (file != NULL && file->id != id)
         file = file->next;
-    return file;
+    return id == 0 ? NULL : file;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ndis_room.h"
+#include "object.h"
 #include "rule_fast.h"
 
 /* The IRP and its one stack location, as the driver sees them; ours is behind. */
@@ -127,7 +128,7 @@ static void fill_irp(struct host_irp *whole, struct request *request)
     irp->Size = (USHORT)(sizeof(IRP) + sizeof(IO_STACK_LOCATION));
     irp->Flags =
         request->major < sizeof operation_flags / sizeof operation_flags[0] ? operation_flags[request->major] : 0;
-    irp->RequestorMode = UserMode;
+    irp->RequestorMode = request->file->id == 0 ? KernelMode : UserMode;
     irp->StackCount = 1;
     irp->CurrentLocation = 1;
     irp->Tail.Overlay.CurrentStackLocation = whole->stack;
@@ -202,20 +203,25 @@ static void return_buffer(struct request *request, uint64_t information)
     request->client = NULL;
 }
 
+static void log_completion(const struct request *request, uint64_t information)
+{
+    struct host_event *event = log_event(HOST_EVENT_IRP_COMPLETED, request->id);
+    event->handle = request->file->id;
+    event->status = (uint32_t)request->status;
+    event->information = information;
+    if (request->major != IRP_MJ_READ || request->client == NULL)
+        return;
+    const uint8_t *bytes = request->system_buffer != NULL ? request->system_buffer : request->client->bytes;
+    log_data(event, bytes, information < request->length ? (size_t)information : request->length);
+}
+
 /* Tells the outside, and ends everything but the holds of calls under way. */
 static void request_finish(struct request *request, NTSTATUS status, uint64_t information)
 {
     request->complete = true;
     request->status = status;
-    struct host_event *event = log_event(HOST_EVENT_IRP_COMPLETED, request->id);
-    event->handle = request->file->id;
-    event->status = (uint32_t)status;
-    event->information = information;
-    if (request->major == IRP_MJ_READ && request->client != NULL)
-    {
-        const uint8_t *bytes = request->system_buffer != NULL ? request->system_buffer : request->client->bytes;
-        log_data(event, bytes, information < request->length ? (size_t)information : request->length);
-    }
+    if (request->id != 0)
+        log_completion(request, information);
     return_buffer(request, information);
     request->file->requests--;
     if (request->cancels == 0)
@@ -302,7 +308,8 @@ static void check_return(const struct request *request, NTSTATUS returned)
 NTSTATUS request_dispatch(struct request *request, bool wait)
 {
     struct host_device *device = request->file->device;
-    DRIVER_DISPATCH *dispatch = device->dispatch[request->major];
+    DRIVER_DISPATCH *dispatch = device->by_driver_object ? device->object->DriverObject->MajorFunction[request->major]
+                                                         : device->dispatch[request->major];
     if (dispatch == NULL)
     {
         /* NDIS' own answer for what the driver left to it. */
@@ -386,6 +393,10 @@ bool io_room_open(void)
     if (room == NULL)
         return false;
     memset(room, 0, sizeof *room);
+    room->objects = arena_allocate(BLOCK_HOST, sizeof *room->objects, 0, "host_create");
+    if (room->objects == NULL)
+        return false;
+    memset(room->objects, 0, sizeof *room->objects);
     slab_initialize(&room->request_slab, "a request", sizeof(struct request), 0);
     slab_initialize(&room->client_slab, "a client's buffer", sizeof(struct client_buffer), 0);
     mdl_slab_open(&room->mdl_slab);

@@ -30,7 +30,8 @@ struct host_device
     DRIVER_DISPATCH *dispatch[IRP_MJ_MAXIMUM_FUNCTION + 1];
     uint32_t files;
     bool deregistered;
-    uint8_t accounts; /* who may open it (security.h) */
+    bool by_driver_object; /* of IoCreateDevice: requests go where DRIVER_OBJECT.MajorFunction says then */
+    uint8_t accounts;      /* who may open it (security.h) */
     uint16_t name_length;
     uint16_t link_length;
     WCHAR name[128]; /* in UTF-16 units, not terminated */
@@ -40,8 +41,8 @@ struct host_device
 struct host_file
 {
     struct host_file *next; /* all that exist, newest first */
-    uint32_t id;
-    uint32_t requests; /* not yet complete */
+    uint32_t id;            /* 0: opened by IoGetDeviceObjectPointer, and nothing of it is told to the outside */
+    uint32_t requests;      /* not yet complete */
     struct host_device *device;
     FILE_OBJECT *object; /* a BLOCK_FILE */
 };
@@ -84,8 +85,11 @@ enum
     CLIENT_SIZES = 8
 };
 
+struct object_room;
+
 struct io_room
 {
+    struct object_room *objects;
     struct host_device *devices;
     struct host_file *files;
     struct request *requests[REQUEST_BUCKETS];
@@ -104,10 +108,10 @@ struct device_request
 {
     struct miniport *miniport;
     struct adapter *adapter;
-    const UNICODE_STRING *name;
+    const UNICODE_STRING *name; /* NULL: none */
     const UNICODE_STRING *link; /* NULL: none */
     const UNICODE_STRING *sddl; /* NULL: the default */
-    DRIVER_DISPATCH **dispatch;
+    DRIVER_DISPATCH **dispatch; /* NULL: what the driver object says at the time of each request */
     uint32_t extension_size;
 };
 
@@ -116,6 +120,14 @@ NTSTATUS device_register(const struct device_request *wanted, struct host_device
 
 /* The names go at once; the rest goes with the last file object. */
 void device_deregister(struct host_device *device);
+
+/* To be called when no driver refers to it any more (object.h). */
+void device_unheld(struct host_device *device);
+
+/* Names: at most 128 UTF-16 units, compared without regard to case. */
+bool name_is_valid(const UNICODE_STRING *name);
+bool name_is(const WCHAR *first, uint16_t first_length, const WCHAR *second, uint16_t second_length);
+bool name_is_taken(const UNICODE_STRING *name);
 
 struct host_device *device_of(const DEVICE_OBJECT *object);
 

@@ -3,6 +3,7 @@
  */
 #include "io_room.h"
 #include "ndis_room.h"
+#include "object.h"
 
 #include <string.h>
 
@@ -91,7 +92,7 @@ static void miniport_delete(struct miniport *miniport)
 }
 
 /* Everything that a driver can own, when it may own nothing any more. `where` says when, for the message. */
-static void check_leaks(const struct miniport *miniport, const char *where)
+static void check_leaks(struct miniport *miniport, const char *where)
 {
     const uint16_t image = image_number(miniport->image);
     static const struct
@@ -117,6 +118,8 @@ static void check_leaks(const struct miniport *miniport, const char *where)
     if (mdls != 0)
         rule_broken("NdisAllocateMdl", "%s left %u MDLs behind", where, mdls);
     pool_check_leaks(image, where);
+    object_check_leaks(image, where);
+    name_check_leaks(miniport, where);
     if (work_pending(miniport->image) != 0)
         rule_broken("LeakAtUnload", "%s left work items, timers or DPCs behind that are queued, running or armed",
                     where);
@@ -136,6 +139,8 @@ NTSTATUS miniport_load(uint32_t id, struct image *image)
     call_enter(&call, "DriverEntry", PASSIVE_LEVEL, image);
     const NTSTATUS status = entry(miniport->object, &block->registry_path);
     call_leave(&call);
+    for (DEVICE_OBJECT *device = miniport->object->DeviceObject; device != NULL; device = device->NextDevice)
+        device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
     if (NT_SUCCESS(status))
         return status;
     if (miniport->registered)
@@ -177,7 +182,10 @@ static void unload_now(struct miniport *miniport, uint32_t operation)
 void miniport_unload(struct miniport *miniport, uint32_t operation)
 {
     if (miniport_has_files(miniport))
+    {
         miniport->unload_operation = operation;
+        object_check_own_files(miniport);
+    }
     else
         unload_now(miniport, operation);
 }

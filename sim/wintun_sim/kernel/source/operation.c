@@ -10,6 +10,7 @@
 
 #include "io_room.h"
 #include "ndis_room.h"
+#include "object.h"
 
 static void refuse(const struct host_operation *operation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -125,6 +126,11 @@ static void perform_close(const struct host_operation *operation, struct host_fi
                file->requests);
         return;
     }
+    if (object_holds(file->object) != 0)
+    {
+        refuse(operation, "a driver still refers to the file object: IRP_MJ_CLOSE comes with the last reference");
+        return;
+    }
     struct miniport *miniport = file->device->miniport;
     perform_request(operation, file, IRP_MJ_CLOSE);
     file_close(file);
@@ -142,6 +148,14 @@ static bool copy_rejected(struct request *request, const struct host_operation *
     memcpy(request->rejected, operation->rejected, size);
     request->rejected_count = operation->rejected_count;
     return true;
+}
+
+/* The stack keeps what it receives on behalf of the operation. */
+static void hold(struct adapter *adapter, const struct host_operation *operation)
+{
+    adapter->hold_operation = operation->id;
+    if ((operation->flags & HOST_FLAG_KEEP) != 0)
+        adapter->keeps = true;
 }
 
 static void perform_transfer(const struct host_operation *operation, struct host_file *file)
@@ -168,7 +182,7 @@ static void perform_transfer(const struct host_operation *operation, struct host
     }
     request->at_dispatch = (operation->flags & HOST_FLAG_AT_DISPATCH) != 0;
     if ((operation->flags & HOST_FLAG_HOLD) != 0 && file->device->adapter != NULL)
-        file->device->adapter->hold_operation = operation->id;
+        hold(file->device->adapter, operation);
     if (copy_rejected(request, operation))
         request_dispatch(request, false);
     else
@@ -224,7 +238,7 @@ static void perform_on_adapter(const struct host_operation *operation, struct ad
         break;
     case HOST_SEND:
         if ((operation->flags & HOST_FLAG_HOLD) != 0)
-            adapter->hold_operation = operation->id;
+            hold(adapter, operation);
         if (!send_packets(adapter, operation))
             refuse(operation, "there is no memory for what is to be sent");
         break;

@@ -100,9 +100,11 @@
 #undef __try
 #undef __except
 #undef __finally
+/* clang-format off: it takes __except for a keyword, and parts it from its parameter. */
 #define __try                        if (1)
 #define __except(filter)             else if ((void)(filter), 0)
 #define __finally
+/* clang-format on */
 #define GetExceptionCode()           0
 #define GetExceptionInformation()    ((void *)0)
 #define AbnormalTermination()        0

@@ -100,7 +100,8 @@
 #undef __try
 #undef __except
 #undef __finally
-/* clang-format off: it takes __except for a keyword, and parts it from its parameter. */
+/* clang-format takes __except for a keyword, and would part it from its parameter. */
+/* clang-format off */
 #define __try                        if (1)
 #define __except(filter)             else if ((void)(filter), 0)
 #define __finally

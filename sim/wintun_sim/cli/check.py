@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wintun_sim.cli import whole_number
+
+if TYPE_CHECKING:
+    from wintun_sim.check.report import Report
+
+Watcher = Callable[[int, int], None]
 
 MOST_JOBS = 256
 """Worker processes; one more than a machine has processors gains nothing, and thousands would bring it down."""
@@ -21,11 +27,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="judge a driver: its image and the model, side by side",
         description="Plays scenarios, captured traffic and random operations on a driver's image and on the model, and "
         "compares all that can be seen from outside. Prints PASSED, or for each failure a scenario file and the line "
-        "that replays it. Exit status 0: nothing found; 1: something found; 2: it could not be run.",
+        "that replays it. With --rules-only the driver may be any NDIS 6 miniport: there is no model of it, and what "
+        "holds for every miniport is judged. Exit status 0: nothing found; 1: something found; 2: it could not be run.",
         allow_abbrev=False,
     )
     parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="default: the project's own driver")
     parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
+    parser.add_argument(
+        "--rules-only", action="store_true", help="judge a driver that is not a Wintun: rules, ownership, memory, ends"
+    )
     seeds, steps, jobs = whole_number(0, (1 << 64) - 1), whole_number(1, 1_000_000_000), whole_number(1, MOST_JOBS)
     parser.add_argument(
         "--seed", type=seeds, metavar="N", help="where every random choice comes from; default: a new one"
@@ -53,12 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from wintun_sim.check import DEFAULT_STEPS, check
     from wintun_sim.check.machines import describe_driver
     from wintun_sim.cli.output import Progress, chosen_image, write_json
     from wintun_sim.errors import WintunSimError
-    from wintun_sim.model import revision
-    from wintun_sim.scenario import load, shipped
 
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1 << 32)
     quiet = arguments.json == "-"
@@ -66,22 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"seed {seed}", flush=True)
     progress = Progress("check")
     try:
-        captures = _captures(arguments.pcap)
         image = chosen_image("check", arguments.image, arguments.plain)
         _look_at(image, arguments.output)
-        revision(arguments.revision)
+        judge = _by_rules(arguments, image) if arguments.rules_only else _by_model(arguments, image)
         if not quiet:
             print(f"driver: {describe_driver(image)}", flush=True)
-        report = check(
-            image,
-            seed=seed,
-            steps=arguments.steps or DEFAULT_STEPS,
-            captures=captures,
-            scenarios={name: load(path) for name, path in shipped().items()},
-            jobs=arguments.jobs,
-            watcher=progress,
-            revision=arguments.revision,
-        )
+        report = judge(seed, progress)
         progress.end()
         report.write_files(arguments.output)
     except (WintunSimError, OSError) as error:
@@ -96,6 +93,45 @@ def run(arguments: argparse.Namespace) -> int:
             print(line)
     sys.stdout.flush()
     return 1 if report.findings else 0
+
+
+Judge = Callable[[int, Watcher], "Report"]
+"""Judges with a seed, and tells somebody how far it is."""
+
+
+def _by_model(arguments: argparse.Namespace, image: Path | None) -> Judge:
+    from wintun_sim.check import DEFAULT_STEPS, check
+    from wintun_sim.model import revision
+    from wintun_sim.scenario import load, shipped
+
+    captures = _captures(arguments.pcap)
+    revision(arguments.revision)
+    return lambda seed, watcher: check(
+        image,
+        seed=seed,
+        steps=arguments.steps or DEFAULT_STEPS,
+        captures=captures,
+        scenarios={name: load(path) for name, path in shipped().items()},
+        jobs=arguments.jobs,
+        watcher=watcher,
+        revision=arguments.revision,
+    )
+
+
+def _by_rules(arguments: argparse.Namespace, image: Path | None) -> Judge:
+    from wintun_sim import native
+    from wintun_sim.check.rules_only import DEFAULT_STEPS, check_rules
+    from wintun_sim.errors import UsageError
+
+    if arguments.pcap is not None or arguments.revision != "CURRENT":
+        raise UsageError("check: --rules-only compares with no model; leave out --pcap and --revision")
+    return lambda seed, watcher: check_rules(
+        image or native.driver_image(instrumented=True),
+        seed=seed,
+        steps=arguments.steps or DEFAULT_STEPS,
+        jobs=arguments.jobs,
+        watcher=watcher,
+    )
 
 
 def _captures(files: list[Path] | None) -> dict[str, tuple[bytes, ...]]:

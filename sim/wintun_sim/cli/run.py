@@ -30,6 +30,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--plain", action="store_true", help="take the plain image of the project's own driver")
     parser.add_argument(
+        "--rules-only",
+        action="store_true",
+        help="drive and judge a driver that is not a Wintun, as check --rules-only does; expectations do not count",
+    )
+    parser.add_argument(
         "--revision",
         default="CURRENT",
         metavar="NAME",
@@ -44,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from wintun_sim import native
     from wintun_sim.check.machines import describe_driver
     from wintun_sim.check.scenarios import play
     from wintun_sim.cli.output import chosen_image, write_json
@@ -52,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     from wintun_sim.scenario import find, parse
 
     revision(arguments.revision)
-    if (arguments.image is not None or arguments.plain) and arguments.machine == "model":
+    on_driver = arguments.machine != "model" or arguments.rules_only
+    if (arguments.image is not None or arguments.plain) and not on_driver:
         raise UsageError("run: --image and --plain are for --machine driver or both; the model has no image")
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"run: there is no image {arguments.image}")
@@ -63,11 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(True for _ in scenario.operations()):
         raise UsageError(f"run: scenario {arguments.scenario}: there is no operation in it, so nothing would be tried")
     image = chosen_image("run", arguments.image, arguments.plain)
-    result = play(scenario, arguments.machine, image, arguments.revision)
+    if arguments.rules_only:
+        from wintun_sim.check.rules_only import play_rules
+
+        result = play_rules(scenario, image or native.driver_image(instrumented=True))
+    else:
+        result = play(scenario, arguments.machine, image, arguments.revision)
     if arguments.json is not None:
         write_json(_to_json(result), arguments.json)
     if arguments.json != "-":
-        _print(result, "" if arguments.machine == "model" else describe_driver(image))
+        _print(result, describe_driver(image) if on_driver else "")
     return 1 if result.findings else 0
 
 

@@ -64,7 +64,8 @@ enum host_flag
     HOST_FLAG_DIRECT = 1,      /* Oid: MiniportDirectOidRequest */
     HOST_FLAG_AT_DISPATCH = 2, /* Send, CancelSend, Read, Write, Cancel: called at DISPATCH_LEVEL */
     HOST_FLAG_SEND_AGAIN = 4,  /* Send: the protocol sends each NBL once more from its completion handler */
-    HOST_FLAG_HOLD = 8         /* Send, Write: what is received of it and may be kept, is kept as long as it can be */
+    HOST_FLAG_HOLD = 8,        /* Send, Write: what is received of it and may be kept, is kept as long as it can be */
+    HOST_FLAG_KEEP = 16        /* with HOST_FLAG_HOLD: until time passes or a halt comes, and not only to the end */
 };
 
 /* One NET_BUFFER: `length` bytes at `data`, over MDLs of at most `mdl_size` bytes (0: one MDL), the data beginning
@@ -236,6 +237,9 @@ void host_check(struct host *host);
 
 /* 1, or 0 when there is no such adapter (before its Initialize succeeded, after its Halt). */
 int host_counters(struct host *host, uint32_t adapter, struct host_counters *counters);
+
+/* The OIDs that the adapter says it supports: how many, of which `limit` at most are written to `oids`. */
+uint32_t host_oids(struct host *host, uint32_t adapter, uint32_t *oids, uint32_t limit);
 
 /* Whether drivers can import a function of this name: 1 or 0. */
 int host_exports(const char *name);

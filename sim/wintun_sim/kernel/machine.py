@@ -46,6 +46,8 @@ class Demand(IntFlag):
     """The protocol sends each NBL of a send once more, from its completion handler."""
     HOLD = 8
     """What is received on behalf of a send or write, and may be kept, the stack keeps as long as it can."""
+    KEEP = 16
+    """With HOLD: until time passes or the adapter is halted, and not only until the operation's end."""
 
 
 class DriverMachine:
@@ -65,8 +67,9 @@ class DriverMachine:
 
         Actors of one ``play`` take turns as chance has it that ``seed`` (0…2⁶⁴−1) determines; without a seed each
         goes on until it ends or waits. Each Load loads ``image``, by default the project's own driver, or what
-        ``images`` has for the Load's name. ``demand`` says of each operation how the stack does it. Raises ``UnavailableError`` where there is no host kernel or no such image
-        was built, ``UsageError`` for an image file that is not there, ``ValueError`` for an unknown order or version.
+        ``images`` has for the Load's name. ``demand`` says of each operation how the stack does it. Raises
+        ``UnavailableError`` where there is no host kernel or no such image was built, ``UsageError`` for an image file
+        that is not there, ``ValueError`` for an unknown order or version.
         """
         self.ledger = Ledger(order)
         self._ffi, self._lib = native.load(native.HOST)
@@ -176,6 +179,15 @@ class DriverMachine:
         counted = self._ffi.new("struct host_counters *")
         self._lib.host_counters(self._host, self._names.number(adapter), counted)
         return Counters(counted.nbls_owned, counted.reads_pending, counted.handles)
+
+    def supported_oids(self, adapter: str) -> tuple[int, ...]:
+        """Return the OIDs that ``adapter`` listed in its general attributes, in its order; none after its halt."""
+        self._check_open()
+        number = self._names.number(adapter)
+        count = self._lib.host_oids(self._host, number, self._ffi.NULL, 0)
+        oids = self._ffi.new("uint32_t[]", count)
+        self._lib.host_oids(self._host, number, oids, count)
+        return tuple(oids)
 
     def inject(self, fault: Fault, *, after: int = 0, count: int = 1) -> None:
         """Let ``after`` attempts of this kind succeed and the ``count`` that follow fail."""

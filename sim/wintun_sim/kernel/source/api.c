@@ -149,7 +149,12 @@ static int perform_one(struct host *host, const struct host_operation *operation
     host->operation = operation->id;
     struct actor_work work = {operation, 1};
     int result = HOST_QUIET;
-    if (operation_prepare(operation))
+    if (operation->kind == HOST_HALT)
+    {
+        receive_keep_no_longer();
+        result = run(host, operation->id);
+    }
+    if (result == HOST_QUIET && operation_prepare(operation))
     {
         actor_start(operation_actor, &work, operation->id);
         result = run(host, operation->id);
@@ -180,6 +185,9 @@ int host_pass_time(struct host *host, uint64_t least, uint64_t most)
 {
     host_enter(host);
     int result = host->api->unusable ? HOST_CRASHED : HOST_QUIET;
+    receive_keep_no_longer();
+    if (result == HOST_QUIET)
+        result = run(host, 0);
     const uint64_t start = clock_now();
     const uint64_t soon = least > UINT64_MAX - start ? UINT64_MAX : start + least;
     const uint64_t late = most > UINT64_MAX - start ? UINT64_MAX : start + most;
@@ -262,6 +270,17 @@ int host_counters(struct host *host, uint32_t id, struct host_counters *counters
     }
     host_leave();
     return adapter != NULL;
+}
+
+uint32_t host_oids(struct host *host, uint32_t id, uint32_t *oids, uint32_t limit)
+{
+    host_enter(host);
+    const struct adapter *adapter = adapter_find(id);
+    const uint32_t count = adapter == NULL ? 0 : adapter->oid_count;
+    for (uint32_t index = 0; index < count && index < limit; index++)
+        oids[index] = adapter->oids[index];
+    host_leave();
+    return count;
 }
 
 int host_exports(const char *name)

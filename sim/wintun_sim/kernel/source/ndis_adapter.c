@@ -75,6 +75,8 @@ static void adapter_delete(struct adapter *adapter)
         place = &(*place)->next;
     *place = adapter->next;
     adapter->miniport->adapters--;
+    if (adapter->oids != NULL)
+        arena_free(BLOCK_HOST, adapter->oids, 0, "NDIS");
     arena_free(BLOCK_HOST, adapter, 0, "NDIS");
 }
 
@@ -303,6 +305,19 @@ void adapter_surprise_remove(struct adapter *adapter, uint32_t operation)
     log_returned(operation, NDIS_STATUS_SUCCESS);
 }
 
+static void keep_oids(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)
+{
+    const size_t size = general->SupportedOidListLength / sizeof(NDIS_OID) * sizeof(NDIS_OID);
+    if (size == 0 || general->SupportedOidList == NULL || adapter->oids != NULL)
+        return;
+    instrument_range(general->SupportedOidList, size, 0, __builtin_return_address(0));
+    adapter->oids = arena_allocate(BLOCK_HOST, size, 0, "NDIS");
+    if (adapter->oids == NULL)
+        return;
+    memcpy(adapter->oids, general->SupportedOidList, size);
+    adapter->oid_count = (uint32_t)(size / sizeof(NDIS_OID));
+}
+
 /* Stores what NDIS keeps of the attributes. Reports AttributesOrder where one kind comes before the one it needs. */
 static NDIS_STATUS set_attributes(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_ATTRIBUTES *attributes)
 {
@@ -340,7 +355,10 @@ static NDIS_STATUS set_attributes(struct adapter *adapter, const NDIS_MINIPORT_A
         adapter->has_registration = true;
     }
     if (is_general)
+    {
         adapter->has_general = true;
+        keep_oids(adapter, &attributes->GeneralAttributes);
+    }
     return NDIS_STATUS_SUCCESS;
 }
 

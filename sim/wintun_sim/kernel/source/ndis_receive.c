@@ -138,9 +138,15 @@ static void keep(struct adapter *adapter, NET_BUFFER_LIST *first)
 bool receive_has_kept(void)
 {
     const struct adapter *adapter = current_host->ndis->adapters;
-    while (adapter != NULL && adapter->kept == NULL)
+    while (adapter != NULL && (adapter->kept == NULL || adapter->keeps))
         adapter = adapter->next;
     return adapter != NULL;
+}
+
+void receive_keep_no_longer(void)
+{
+    for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
+        adapter->keeps = false;
 }
 
 void receive_return_kept(void *unused)
@@ -148,6 +154,8 @@ void receive_return_kept(void *unused)
     (void)unused;
     for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
     {
+        if (adapter->keeps)
+            continue;
         NET_BUFFER_LIST *first = adapter->kept;
         adapter->kept = NULL;
         if (first != NULL)

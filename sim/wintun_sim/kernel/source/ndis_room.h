@@ -68,8 +68,11 @@ struct adapter
     uint32_t nbls_out;    /* received and not yet given back to the driver */
     uint32_t sends_inside;
     uint32_t indications_inside;
+    NDIS_OID *oids; /* a copy of the SupportedOidList, or NULL; a BLOCK_HOST */
+    uint32_t oid_count;
     NET_BUFFER_LIST *kept;   /* received, and kept by the stack until nothing else happens */
     uint32_t hold_operation; /* what is received on behalf of this operation is kept */
+    bool keeps;              /* beyond the operation's end */
     int8_t link;             /* -1: never indicated; else whether connected */
     struct oid_call *oid;    /* the request that is not complete yet */
     uint64_t first_serial;   /* of the arena, when its initialisation began */
@@ -153,6 +156,8 @@ void send_cancel(struct adapter *adapter, uint64_t cancel_id, bool at_dispatch);
 /* Whether the stack keeps anything; the actor that gives it back. */
 bool receive_has_kept(void);
 void receive_return_kept(void *unused);
+/* From now on, nothing beyond an operation's end. */
+void receive_keep_no_longer(void);
 /* What is still lent by, or out from, a halted adapter. */
 void send_forget(struct adapter *adapter);
 

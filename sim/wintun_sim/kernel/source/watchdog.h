@@ -10,7 +10,7 @@
 enum
 {
     WATCHDOG_TICKS_A_SECOND = 10,
-    WATCHDOG_PATIENCE = 5 * WATCHDOG_TICKS_A_SECOND
+    WATCHDOG_PATIENCE = 2 * WATCHDOG_TICKS_A_SECOND
 };
 
 /* From now on the calling thread gets WATCHDOG_SIGNAL for every tenth of a second of processor time it uses. Without

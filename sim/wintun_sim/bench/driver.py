@@ -3,10 +3,10 @@
 What is done in one measurement, outwards (the stack sends, the client reads) and inwards (the client writes, the stack
 receives):
 
-- *arrays*: 1,024 packets in one call of the host's C interface. Outwards they lie one behind the other with an array of
-  their sizes, and what arrives are four bundles in the host's log; inwards they are four bundles, and what arrives
-  are packets in the log. Making and reading bundles is measured by `bench.codec`. Against it: packets of the same
-  size through the TUN device, written and read one by one in C.
+- *arrays*: 4,096 small packets or 1,024 full ones in one call of the host's C interface. Outwards they lie one behind
+  the other with an array of their sizes, and what arrives are bundles in the host's log; inwards they are bundles, and
+  what arrives are packets in the log. Making and reading bundles is measured by `bench.codec`. Against it: packets of
+  the same size through the TUN device, written and read one by one in C.
 - *lists*: 256 packets from a list of ``bytes`` to a list of ``bytes``, with the bundle that is made or read between,
   against a loop in Python.
 - *machine*: the same with ``DriverMachine``, whose operations and events are objects too.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SIZES: Final = (64, 1420)  # bytes: an acknowledgement, a full packet in a tunnel
 PACKETS: Final = bundle.MAX_PACKETS  # in a bundle
-BUNDLES: Final = 4  # in one call with arrays, so that the call itself does not show
+BUNDLES: Final = {64: 16, 1420: 4}  # in one call with arrays, so that the call itself does not show
 ARRAY_TARGETS: Final = {64: 20.0, 1420: 8.0}  # times as fast as the TUN device
 LIST_TARGET: Final = 5.0
 OUT: Final = "stack to client"
@@ -72,7 +72,7 @@ def durations(rounds: int) -> Iterator[Duration]:
             adapter.perform(write, 1)
 
         one_packet()
-        arrived = adapter.received(SIZES[0], 1)
+        (arrived,) = adapter.received(SIZES[0], 1)
         if adapter.log_bytes()[arrived[0]["data"] :][: SIZES[0]] != packet_of(SIZES[0]):
             raise WintunSimError("bench: the stack received another packet than was written")
         times = side_by_side({"write": one_packet}, 1, rounds)["write"]
@@ -184,16 +184,23 @@ class Adapter(Host):
         read = {"kind": self.lib.HOST_READ, "handle": self.handle, "length": _read_length(size)}
         return self.operations(*[send, read] * count)
 
-    def received(self, size: int, count: int) -> NDArray[Any]:
-        """Return the events of the packets that the stack received, after making sure that it was all of them."""
+    def received(self, size: int, count: int, bundles: int = 1) -> NDArray[Any]:
+        """Return the events of the packets that the stack received of bundles of ``count``, a row for each bundle.
+
+        They are looked at first: nobody measures packets that did not arrive.
+        """
         events = self.events()
-        kinds = events["kind"]
-        packets: NDArray[Any] = events[kinds == self.lib.HOST_EVENT_PACKET]
-        rest = events[kinds != self.lib.HOST_EVENT_PACKET]
-        complete = (rest["kind"] == self.lib.HOST_EVENT_IRP_COMPLETED).all() and not rest["status"].any()
-        if not complete or len(packets) != count or (packets["data_length"] != size).any():
-            raise WintunSimError(f"bench: a client wrote {count} packets, and the stack received others")
-        return packets
+        if len(events) == bundles * (count + 1):
+            rows = events.reshape(bundles, count + 1)
+            packets, completed = rows[:, :-1], rows[:, -1]
+            if (
+                (packets["kind"] == self.lib.HOST_EVENT_PACKET).all()
+                and (packets["data_length"] == size).all()
+                and (completed["kind"] == self.lib.HOST_EVENT_IRP_COMPLETED).all()
+                and not completed["status"].any()
+            ):
+                return packets
+        raise WintunSimError(f"bench: a client wrote {bundles * count} packets, and the stack received others")
 
     def read(self, size: int, bundles: int) -> Any:
         """Return the bytes of the bundles that the client read, after making sure that every packet is there."""
@@ -222,28 +229,29 @@ class _Ways:
         self.size = size
         self.packets = [bytes(bytearray(packet_of(size))) for _ in range(PACKETS)]  # as many objects
         self._adapter = adapter
+        self._bundles = BUNDLES[size]
         self._joined = b"".join(self.packets)
         self._sizes = np.full(PACKETS, size, np.uint32)
-        self._sends = adapter.send_and_read(size, BUNDLES)
+        self._sends = adapter.send_and_read(size, self._bundles)
         self._packets_pointer = adapter.ffi.from_buffer("uint8_t[]", self._joined)
         self._sizes_pointer = adapter.ffi.from_buffer("uint32_t[]", self._sizes)
-        for number in range(0, 2 * BUNDLES, 2):
+        for number in range(0, 2 * self._bundles, 2):
             self._sends[number].packets = self._packets_pointer
             self._sends[number].packet_sizes = self._sizes_pointer
-        self._writes = adapter.write(bundle.encode(self.packets), BUNDLES)
+        self._writes = adapter.write(bundle.encode(self.packets), self._bundles)
         self._send = adapter.send_and_read(size)
         self._bundle = bytearray(PACKETS * bundle.record_size(size))  # the client's own memory, used again and again
         self._write = adapter.write(self._bundle)
 
     def arrays_out(self) -> Any:
         """Return the bundles that the client read, one behind the other."""
-        self._adapter.perform(self._sends, 2 * BUNDLES)
-        return self._adapter.read(self.size, BUNDLES)
+        self._adapter.perform(self._sends, 2 * self._bundles)
+        return self._adapter.read(self.size, self._bundles)
 
     def arrays_in(self) -> NDArray[Any]:
         """Return the events of the packets that the stack received."""
-        self._adapter.perform(self._writes, BUNDLES)
-        return self._adapter.received(self.size, BUNDLES * PACKETS)
+        self._adapter.perform(self._writes, self._bundles)
+        return self._adapter.received(self.size, PACKETS, self._bundles)
 
     def list_out(self) -> list[bytes]:
         joined = b"".join(self.packets)
@@ -257,7 +265,7 @@ class _Ways:
     def list_in(self) -> list[bytes]:
         bundle.encode_into(self._bundle, self.packets)
         self._adapter.perform(self._write, 1)
-        arrived = self._adapter.received(self.size, PACKETS)
+        (arrived,) = self._adapter.received(self.size, PACKETS)
         taken = self._adapter.log_bytes()
         starts, sizes = arrived["data"].tolist(), arrived["data_length"].tolist()
         return self._counted([taken[start : start + size] for start, size in zip(starts, sizes, strict=True)])
@@ -269,10 +277,10 @@ class _Ways:
 
     def compare(self) -> None:
         """Carry the packets each way once, and compare every byte."""
-        expected = self.packets * BUNDLES
-        if bytes(self.arrays_out()) != bundle.encode(self.packets) * BUNDLES:
+        expected = self.packets * self._bundles
+        if bytes(self.arrays_out()) != bundle.encode(self.packets) * self._bundles:
             raise WintunSimError("bench: the client read other bundles than were sent")
-        starts = self.arrays_in()["data"].tolist()
+        starts = self.arrays_in()["data"].ravel().tolist()
         data = self._adapter.log_bytes()
         _same([data[start : start + self.size] for start in starts], expected)
         _same(self.list_out(), self.packets)
@@ -296,7 +304,7 @@ def _arrays(size: int, rounds: int, tun: Tun | None) -> Iterator[Row]:
             calls["TUN in"] = lambda: tun.carry(tun.device, tun.stack, packet, PACKETS)
         times = side_by_side(calls, PACKETS, rounds)
     for way in (OUT, IN):
-        times[way] = [each / BUNDLES for each in times[way]]
+        times[way] = [each / BUNDLES[size] for each in times[way]]
     for way, baseline in ((OUT, "TUN out"), (IN, "TUN in")):
         yield _row(f"{way}, arrays", size, "TUN, in C", times[way], times.get(baseline), ARRAY_TARGETS[size])
 

@@ -118,3 +118,24 @@ def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
         os.close(writer)
         assert done.stderr == b""
         assert done.returncode in (0, 2)  # argparse passes over the error when it prints its help
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other shells close streams in other ways")
+@pytest.mark.parametrize(
+    ("command", "redirection", "status"),
+    [
+        ("bundle encode /dev/null", ">&-", 0),
+        ("bundle encode /dev/null", "<&- >&- 2>&-", 0),
+        ("run lifecycle", ">&-", 0),
+        ("run lifecycle", "<&- >&- 2>&-", 0),
+        ("run nothing", "2>&-", 2),
+        ("run -", "<&-", 2),
+        ("bundle decode", "<&-", 0),
+    ],
+)
+def test_a_closed_stream_is_no_reason_for_a_traceback(command: str, redirection: str, status: int) -> None:
+    """Services and cron jobs are started without one or the other."""
+    line = f'exec "$0" -m wintun_sim {command} {redirection}'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == status

@@ -68,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's) and return its exit status."""
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name of a file need not be text in any encoding, or in this one
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -89,6 +90,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("there is not enough memory for this; give it less to do")
     except KeyboardInterrupt:
         return _fail("interrupted")
+
+
+def _open_what_is_closed() -> None:
+    """Python has None for a standard stream that its caller closed (``>&-``); nothing goes there, or comes from it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 open until the process ends
 
 
 def _fail(message: str) -> int:

@@ -8,6 +8,7 @@
 #include <ntddk.h>
 
 #include "host.h"
+#include "rule_fast.h"
 
 #define WORD_MAGIC   UINT64_C(0x4b434f4c4e490000) /* the upper 48 bits */
 #define WORD_RETIRED UINT64_C(0x4545524652450000)
@@ -150,7 +151,7 @@ uint8_t lock_acquire(enum lock_family family, volatile uint64_t *word, const vol
     struct actor *actor = actor_current();
     uint8_t old_irql = actor->irql;
     if (raises)
-        rule_irql(rules_of[family].irql, caller, PASSIVE_LEVEL, DISPATCH_LEVEL);
+        check_at_most_dispatch(rules_of[family].irql, caller);
     else
         rule_irql(rules_of[family].at_dispatch, caller, DISPATCH_LEVEL, HIGH_LEVEL);
     check_word(family, word, caller);
@@ -200,8 +201,9 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
 {
     struct actor *actor = actor_current();
     const char *rule = rules_of[family].release;
-    rule_irql(family == LOCK_NDIS_SPIN ? "Irql_Synch_Function" : "IrqlKeReleaseSpinLock", caller, DISPATCH_LEVEL,
-              lowers ? DISPATCH_LEVEL : HIGH_LEVEL);
+    if (actor->irql != DISPATCH_LEVEL)
+        rule_irql(family == LOCK_NDIS_SPIN ? "Irql_Synch_Function" : "IrqlKeReleaseSpinLock", caller, DISPATCH_LEVEL,
+                  lowers ? DISPATCH_LEVEL : HIGH_LEVEL);
     struct held_lock *held = lock_find(actor, word);
     if (held == NULL)
     {
@@ -224,7 +226,7 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
     lock_pop(actor, held);
     if (lowers)
         actor->irql = irql;
-    if (actor->irql < DISPATCH_LEVEL && lock_spin_count(actor) != 0)
+    if (actor->irql < DISPATCH_LEVEL && actor->held_count != 0 && lock_spin_count(actor) != 0)
         rule_broken("IrqlKeReleaseSpinLock", "%s lowers the IRQL to %u while another spin lock is held", caller,
                     actor->irql);
     *word &= ~HOLDER_MASK;

@@ -7,6 +7,7 @@ Windows would; the deeds from ``FIRST_DEFECT`` on break a rule instead.
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ RULE_OF = {
     "STAYS_ATTACHED": "INVALID_PROCESS_DETACH_ATTEMPT",
     "ATTACHES_AT_DISPATCH": "INVALID_PROCESS_ATTACH_ATTEMPT",
     "PROBES_ODDLY": "ProbeForRead",
+    "UNREGISTERS_TWICE": "PnpNotification",
+    "FAILS_A_NOTIFICATION": "PnpNotification",
+    "KEEPS_A_NOTIFICATION": "LeakAtUnload",
     "KEEPS_A_REFERENCE": "LeakAtUnload",
     "KEEPS_A_HANDLE": "LeakAtUnload",
     "KEEPS_A_LINK": "LeakAtUnload",
@@ -65,6 +69,7 @@ KEEPS_RULES = [
     "VISITS_A_PROCESS",
     "REMEMBERS_A_PROCESS",
     "ASKS_FOR_THE_VERIFIER",
+    "HEARS_OF_INTERFACES",
 ]
 
 
@@ -130,6 +135,23 @@ def test_a_process_that_is_gone_stays_for_whoever_refers_to_it(image: Path) -> N
     with machine_of(image) as machine:
         perform(machine, *BEGIN, do("REMEMBERS_A_PROCESS"), *END[:2])
         events = perform(machine, do("REMEMBERS_A_PROCESS", "later"), Halt(name="halt"), Unload(name="unload"))
+        assert [event.status for event in events if isinstance(event, OidCompleted)] == [0]
+        assert not broken(events)
+
+
+def test_interfaces_come_and_go_with_adapters(image: Path) -> None:
+    """Another driver's adapter counts as well: one image hears of what the other one brings and takes away."""
+    other = build_miniport("loopback", image.parent)
+    with closing(DriverMachine(image, order="raw", images={"other": other})) as machine:
+        perform(machine, *BEGIN, do("HEARS_OF_INTERFACES"), Load(name="other"))
+        events = perform(
+            machine,
+            Initialize(name="guest", driver="other"),
+            Halt(name="halt guest", adapter="guest"),
+            do("HEARS_OF_INTERFACES", "later"),
+            *END,
+            Unload(name="unload"),
+        )
         assert [event.status for event in events if isinstance(event, OidCompleted)] == [0]
         assert not broken(events)
 

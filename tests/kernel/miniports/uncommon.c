@@ -6,9 +6,12 @@
  */
 #define NDIS_MINIPORT_DRIVER 1
 #define NDIS630_MINIPORT     1
+#include <initguid.h>
 #include <ntifs.h>
 
 #include <ndis.h>
+#include <ndisguid.h>
+#include <wdmguid.h>
 
 #define OID_DO 0xFFA00001
 #define TAG    'ocnU'
@@ -24,6 +27,7 @@ enum deed
     VISITS_A_PROCESS,
     REMEMBERS_A_PROCESS,
     ASKS_FOR_THE_VERIFIER,
+    HEARS_OF_INTERFACES,
     FIRST_DEFECT,
     DEREFERENCES_TOO_OFTEN,
     REFERENCES_NO_OBJECT,
@@ -36,6 +40,9 @@ enum deed
     STAYS_ATTACHED,
     ATTACHES_AT_DISPATCH,
     PROBES_ODDLY,
+    UNREGISTERS_TWICE,
+    FAILS_A_NOTIFICATION,
+    KEEPS_A_NOTIFICATION,
     KEEPS_A_REFERENCE,
     KEEPS_A_HANDLE,
     KEEPS_A_LINK,
@@ -59,6 +66,8 @@ static ULONG Deed;
 static ULONG Creates, Cleanups, Closes;
 static HANDLE ClientId;
 static PEPROCESS Remembered;
+static ULONG Arrivals, Removals;
+static PVOID Entry;
 
 static UNICODE_STRING ControlName = RTL_CONSTANT_STRING(L"\\Device\\Uncommon");
 static UNICODE_STRING ControlLink = RTL_CONSTANT_STRING(L"\\DosDevices\\Uncommon");
@@ -258,6 +267,48 @@ static BOOLEAN AsksForTheVerifier(VOID)
     return MmIsVerifierEnabled(&Flags) == STATUS_SUCCESS && Flags != 0;
 }
 
+/* Notifications */
+
+static NTSTATUS NTAPI Notify(PVOID NotificationStructure, PVOID Context)
+{
+    const DEVICE_INTERFACE_CHANGE_NOTIFICATION *Change = NotificationStructure;
+
+    if (Context != &Entry || !IsEqualGUID(&Change->InterfaceClassGuid, &GUID_DEVINTERFACE_NET) ||
+        Change->Size != sizeof *Change || Change->SymbolicLinkName->Length < 2 * sizeof(WCHAR))
+        return STATUS_INVALID_PARAMETER;
+    Arrivals += IsEqualGUID(&Change->Event, &GUID_DEVICE_INTERFACE_ARRIVAL);
+    Removals += IsEqualGUID(&Change->Event, &GUID_DEVICE_INTERFACE_REMOVAL);
+    return Deed == FAILS_A_NOTIFICATION ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
+}
+
+/* The first time it hears of the adapters that are there; later it tells whether another came and went. */
+static BOOLEAN HearsOfInterfaces(VOID)
+{
+    GUID Class = GUID_DEVINTERFACE_NET;
+    PVOID Other;
+
+    if (Entry == NULL)
+        return IoRegisterPlugPlayNotification(EventCategoryTargetDeviceChange, 0, Control, DriverObjectOfOurs, Notify,
+                                              &Entry, &Other) == STATUS_INVALID_DEVICE_REQUEST &&
+               IoRegisterPlugPlayNotification(EventCategoryDeviceInterfaceChange,
+                                              PNPNOTIFY_DEVICE_INTERFACE_INCLUDE_EXISTING_INTERFACES, &Class,
+                                              DriverObjectOfOurs, Notify, &Entry, &Entry) == STATUS_SUCCESS &&
+               Arrivals == 1 && Removals == 0;
+    return Arrivals == 2 && Removals == 1;
+}
+
+static VOID MisuseNotifications(VOID)
+{
+    if (Deed != UNREGISTERS_TWICE && Deed != FAILS_A_NOTIFICATION && Deed != KEEPS_A_NOTIFICATION)
+        return;
+    (VOID) HearsOfInterfaces();
+    if (Deed != UNREGISTERS_TWICE)
+        return;
+    (VOID) IoUnregisterPlugPlayNotification(Entry);
+    (VOID) IoUnregisterPlugPlayNotificationEx(Entry);
+    Entry = NULL;
+}
+
 /* What is wrong */
 
 static VOID MisuseObjects(VOID)
@@ -347,10 +398,13 @@ static BOOLEAN Do(ADAPTER *Adapter)
         return VisitsAProcess();
     case REMEMBERS_A_PROCESS:
         return RemembersAProcess();
+    case HEARS_OF_INTERFACES:
+        return HearsOfInterfaces();
     case ASKS_FOR_THE_VERIFIER:
         return AsksForTheVerifier();
     default:
         MisuseObjects();
+        MisuseNotifications();
         MisuseProcesses();
         MisuseDevices(Adapter);
         return TRUE;
@@ -491,6 +545,8 @@ static VOID NTAPI PnpEvent(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
+    if (Entry != NULL && Deed != KEEPS_A_NOTIFICATION)
+        IoUnregisterPlugPlayNotificationEx(Entry);
     if (Deed != KEEPS_A_LINK)
         IoDeleteSymbolicLink(&ControlLink);
     if (Deed != KEEPS_THE_DEVICE)

@@ -20,6 +20,7 @@ extern const struct export ndis_sync_exports[];
 extern const struct export ndis_work_exports[];
 extern const struct export io_exports[];
 extern const struct export ndis_exports[];
+extern const struct export pnp_exports[];
 extern const struct export object_exports[];
 extern const struct export io_name_exports[];
 extern const struct export process_exports[];
@@ -35,8 +36,8 @@ static const struct export *const tables[] = {
     string_exports,      work_exports,       timer_exports,
     ndis_sync_exports,   ndis_work_exports,  io_exports,
     ndis_exports,        instrument_exports, instrument_atomic_exports,
-    undefined_exports,   object_exports,     io_name_exports,
-    process_exports,     descriptor_exports,
+    undefined_exports,   pnp_exports,        object_exports,
+    io_name_exports,     process_exports,    descriptor_exports,
 };
 
 enum

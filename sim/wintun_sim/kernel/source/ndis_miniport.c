@@ -119,6 +119,7 @@ static void check_leaks(struct miniport *miniport, const char *where)
         rule_broken("NdisAllocateMdl", "%s left %u MDLs behind", where, mdls);
     pool_check_leaks(image, where);
     object_check_leaks(image, where);
+    interface_check_leaks(miniport->image, where);
     name_check_leaks(miniport, where);
     if (work_pending(miniport->image) != 0)
         rule_broken("LeakAtUnload", "%s left work items, timers or DPCs behind that are queued, running or armed",

@@ -71,6 +71,7 @@ struct object_room
     struct object_handle *handles;
     struct process *processes;
     struct symbolic_link *links;
+    struct notification *notifications;
     struct attachment *attachments;
     uint32_t handles_made;
 };
@@ -109,6 +110,11 @@ void process_exit(uint32_t file);
 /* A handler returned to the host while the actor is attached to a process. */
 void process_detach_all(struct actor *actor);
 
+/* Device interfaces (pnp.c): that of the adapter of this index comes or goes. */
+void interface_changed(uint32_t index, bool arrives);
+void interface_check_leaks(const struct image *image, const char *where);
+
+extern const struct export pnp_exports[];
 extern const struct export object_exports[];
 extern const struct export io_name_exports[];
 extern const struct export process_exports[];

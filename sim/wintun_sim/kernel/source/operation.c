@@ -212,6 +212,14 @@ static void perform_oid(const struct host_operation *operation, struct adapter *
         refuse(operation, "an earlier OID request of the adapter is not complete, or there is no memory for this one");
 }
 
+static void perform_initialize(const struct host_operation *operation, struct miniport *miniport)
+{
+    adapter_initialize(miniport, operation->id);
+    const struct adapter *adapter = adapter_find(operation->id);
+    if (adapter != NULL)
+        interface_changed(adapter->index, true);
+}
+
 static void perform_on_adapter(const struct host_operation *operation, struct adapter *adapter)
 {
     const bool at_dispatch = (operation->flags & HOST_FLAG_AT_DISPATCH) != 0;
@@ -224,6 +232,7 @@ static void perform_on_adapter(const struct host_operation *operation, struct ad
         adapter_pause(adapter, operation->id);
         break;
     case HOST_HALT:
+        interface_changed(adapter->index, false);
         adapter_halt(adapter, operation->id);
         break;
     case HOST_SHUTDOWN:
@@ -275,7 +284,7 @@ static void perform(const struct host_operation *operation)
         if (miniport == NULL || miniport->unload_operation != 0)
             refuse(operation, "there is no such driver, or it is being unloaded");
         else if (operation->kind == HOST_INITIALIZE)
-            adapter_initialize(miniport, operation->id);
+            perform_initialize(operation, miniport);
         else if (miniport->adapters != 0)
             refuse(operation, "%" PRIu32 " of the driver's adapters are not halted", miniport->adapters);
         else

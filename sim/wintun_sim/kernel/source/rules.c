@@ -138,6 +138,7 @@ static const struct rule known_rules[] = {
     {"NblStatus", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
     {"OpaqueStructure", KERNEL "eprocess", NULL},
     {"PauseOutstanding", DDI "ndis/nc-ndis-miniport_pause", NULL},
+    {"PnpNotification", DDI "wdm/nf-wdm-ioregisterplugplaynotification", NULL},
     {"ProbeForRead", DDI "wdm/nf-wdm-probeforread", NULL},
     {"ReceiveIndication", DDI "ndis/nf-ndis-ndismindicatereceivenetbufferlists", NULL},
     {"StackUseAfterReturn", KERNEL "using-the-kernel-stack", NULL},

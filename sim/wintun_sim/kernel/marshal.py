@@ -19,6 +19,7 @@ from wintun_sim.operations import (
     IrpCompleted,
     LinkChanged,
     Load,
+    Nbl,
     NblCompleted,
     Oid,
     OidCompleted,
@@ -170,6 +171,9 @@ class Operations:
         target.data_length = len(data)
 
     def _fill_nbls(self, target: Any, operation: Send) -> None:
+        if operation.nbls and all(map(_is_plain, operation.nbls)):
+            self._fill_packets(target, [nbl.packets[0] for nbl in operation.nbls])
+            return
         nbls = self._keep(self._ffi.new("struct host_nbl[]", len(operation.nbls)))
         for wanted, nbl in zip(operation.nbls, nbls, strict=True):
             nbs = self._keep(self._ffi.new("struct host_nb[]", len(wanted.packets)))
@@ -185,6 +189,17 @@ class Operations:
             nbl.nb_count = len(wanted.packets)
         target.nbls = nbls
         target.nbl_count = len(operation.nbls)
+
+    def _fill_packets(self, target: Any, packets: list[bytes]) -> None:
+        """Give the host the packets one after another: it makes the NBLs, and nothing is made here for each."""
+        target.packets = self._bytes(b"".join(packets) or b"\0")  # an address, even if all are empty
+        target.packet_sizes = self._keep(self._ffi.new("uint32_t[]", list(map(len, packets))))
+        target.packet_count = len(packets)
+
+
+def _is_plain(nbl: Nbl) -> bool:
+    """Whether an NBL is no more than one packet in one piece."""
+    return len(nbl.packets) == 1 and not (nbl.cancel_id or nbl.mdl_size or nbl.data_offset or nbl.unmapped)
 
 
 class Events:

@@ -239,7 +239,7 @@ def test_what_all_revisions_answer_alike() -> None:
 def test_the_page_on_revisions_has_every_repair_and_every_undefined_place() -> None:
     text = (Path(__file__).parents[2] / "docs" / "revisions.md").read_text("utf-8")
     for repair in REPAIRS.values():
-        visible = "no" if repair.taken_back is None else "yes"
-        assert f"| {repair.name} | {repair.upstream} | {repair.current} | {visible} |\n" in text
+        modelled = "no" if repair.taken_back is None else "yes"
+        assert f"| {repair.name} | {repair.upstream} | {repair.current} | {modelled} |\n" in text
     rows = [f"| {place} | {what} |" for place, what in PLACES.items()]
     assert [line for line in text.splitlines() if line in rows] == rows

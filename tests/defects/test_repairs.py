@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.defects.unrepaired import build_without, patched
+from wintun_sim.bundle import decode
 from wintun_sim.check import check
 from wintun_sim.integrations.pcap import read_packets, shipped_captures
+from wintun_sim.kernel import DriverMachine
+from wintun_sim.kernel.machine import Fault
 from wintun_sim.model import REPAIRS
+from wintun_sim.operations import Create, Initialize, IrpCompleted, Load, Nbl, Read, Restart, RuleBroken, Send, Write
+from wintun_sim.operations.data import ipv4
 from wintun_sim.scenario import load, shipped
 
 STEPS = 1_500
@@ -56,3 +61,54 @@ def test_with_the_old_pause_on_top_it_is_that_drivers_parent(tmp_path: Path) -> 
 def test_the_driver_as_it_is_is_not_the_published_one(tmp_path: Path) -> None:
     image = build_without(tmp_path, [])
     assert check(image, seed=1, steps=STEPS, captures=CAPTURES, most_failing=1, revision="UPSTREAM").findings
+
+
+SEEDS = 40
+PACKETS = [ipv4(20, number) for number in range(4)]
+
+
+def two_reads_at_once(image: Path, seed: int) -> list[list[bytes]]:
+    """Queue four packets, then let two calls read at once; return what each read that completed was given."""
+    machine = DriverMachine(image, seed=seed)
+    try:
+        for operation in (
+            Load(name="d"),
+            Initialize(name="a", driver="d"),
+            Restart(name="restart", adapter="a"),
+            Create(name="h", adapter="a"),
+            Send(name="s", adapter="a", nbls=tuple(Nbl((packet,)) for packet in PACKETS)),
+        ):
+            machine.perform(operation)
+        reads = [Read(name=name, handle="h", length=61_440) for name in ("r1", "r2")]
+        events = machine.play([[read] for read in reads])
+        return [decode(event.data).tolist() for event in events if isinstance(event, IrpCompleted)]
+    finally:
+        machine.close()
+
+
+def test_several_calls_that_serve_reads_share_the_packets_out_among_them(tmp_path: Path) -> None:
+    """One call at a time gives all that is there to the first read, under every schedule; several do not."""
+    repaired = build_without(tmp_path / "repaired", [])
+    assert all(two_reads_at_once(repaired, seed) == [PACKETS] for seed in range(SEEDS))
+    image = build_without(tmp_path / "without", ["one-pump"])
+    assert any(len(two_reads_at_once(image, seed)) == 2 for seed in range(SEEDS))
+
+
+@pytest.mark.parametrize(("names", "crashes"), [([], False), (["bounds"], True)])
+def test_a_buffer_that_cannot_be_mapped_ends_the_driver_without_the_repair(
+    names: list[str], crashes: bool, tmp_path: Path
+) -> None:
+    machine = DriverMachine(build_without(tmp_path / "image", names))
+    try:
+        for operation in (
+            Load(name="d"),
+            Initialize(name="a", driver="d"),
+            Restart(name="restart", adapter="a"),
+            Create(name="h", adapter="a"),
+        ):
+            machine.perform(operation)
+        machine.inject(Fault.MAPPING)
+        events = machine.perform(Write(name="w", handle="h", data=bytes(16)))
+        assert any(isinstance(event, RuleBroken) and event.rule == "Crash" for event in events) == crashes
+    finally:
+        machine.close()

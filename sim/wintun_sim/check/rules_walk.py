@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from wintun_sim.check.walk import Walk
+from wintun_sim.check.walk import Namer, Walk
 from wintun_sim.kernel import Demand, Fault
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import (
@@ -28,6 +28,7 @@ from wintun_sim.operations import (
     Operation,
     Send,
 )
+from wintun_sim.scenario.names import base
 
 NO_SUCH_NAME: Final = 0xC0000034
 """STATUS_OBJECT_NAME_NOT_FOUND: what opening a device gives that nobody registered."""
@@ -80,7 +81,22 @@ def fault_of(operation: Operation) -> tuple[Fault, int] | None:
 def time_after(operation: Operation) -> float | None:
     """Say how many seconds pass after an operation at least, until nothing is owed; None: no time passes."""
     die = _die(operation, "time")
-    return None if die & 3 == 0 else float(die >> 8 & 7) if die & 12 == 0 else 0.0
+    if die & 1 or (isinstance(operation, Send) and die & 2):
+        return None
+    return float(die >> 8 & 7) if die & 12 == 0 else 0.0
+
+
+class _Namer(Namer):
+    """Counts from a number that is the walk's own, so that the names of two walks decide differently."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self._start = start
+
+    def name(self, verb: str) -> str:
+        first = base(verb)
+        self._counts[first] += 1
+        return f"{first}.{self._start + self._counts[first]}"
 
 
 class RulesWalk(Walk):
@@ -88,6 +104,7 @@ class RulesWalk(Walk):
 
     def __init__(self, random: Random, ledger: Ledger, oids_of: Callable[[str], Sequence[int]]) -> None:
         super().__init__(random, ledger)
+        self.namer = _Namer(random.randrange(2, 100_000))
         self.oids_of = oids_of
         self.without_device: set[str] = set()
 

@@ -344,6 +344,8 @@ PVOID NTAPI NdisGetDataBuffer(PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID St
         uint8_t *bytes = bytes_in_place(NetBuffer, BytesNeeded, AlignMultiple, AlignOffset);
         if (bytes != NULL)
             return bytes;
+        if (Storage != NULL)
+            instrument_range(Storage, BytesNeeded, ACCESS_WRITE, __builtin_return_address(0));
         if (Storage != NULL && net_buffer_copy(NetBuffer, BytesNeeded, Storage))
             return Storage;
     }

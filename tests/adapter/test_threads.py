@@ -150,6 +150,15 @@ def test_a_request_that_windows_would_put_off_is_warned_of(
         assert wintun_adapter.stack.received == [ipv4(1)], "it is done all the same"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process that a shell started in the background ignores SIGINT, unless it asks for it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_read_is_cancelled(wintun_adapter: Adapter, threads: ThreadPoolExecutor) -> None:
     """Else the read that nobody waits for any more would take the next packets."""
     main = threading.get_ident()

@@ -81,12 +81,12 @@ def test_builder_and_headers_are_all_that_a_build_needs(here: Path) -> None:
     write("tiny.c", tiny())
     command = [sys.executable, "-I", str(place / "builder.py"), "tiny.c", "-o", "tiny.so"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert builder.is_instrumented(Path("tiny.so"))
+    assert builder.kind_of(Path("tiny.so")) == "instrumented"
 
 
 def test_the_package_has_the_projects_driver_twice_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not builder.is_instrumented(native.driver_image())
-    assert builder.is_instrumented(native.driver_image(instrumented=True))
+    assert builder.kind_of(native.driver_image()) == "plain"
+    assert builder.kind_of(native.driver_image(instrumented=True)) == "instrumented"
     with pytest.raises(SystemExit):
         main(["--version"])
     assert "driver image  yes, instrumented" in capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_the_package_has_the_projects_driver_twice_and_says_so(capsys: pytest.Ca
 def test_plain_is_a_choice_among_our_own_images(capsys: pytest.CaptureFixture[str]) -> None:
     write("tiny.c", tiny())
     assert main(["build-driver", "tiny.c", "-o", "tiny.so", "--plain"]) == 0
-    assert not builder.is_instrumented(Path("tiny.so"))
+    assert builder.kind_of(Path("tiny.so")) == "plain"
     assert main(["check", "tiny.so", "--plain"]) == 2
     assert "--plain chooses an image of the project's own driver" in capsys.readouterr().err
 

@@ -30,8 +30,8 @@ def describe_driver(image: Path | None) -> str:
     from wintun_sim.kernel import builder
 
     name = "the project's own" if image is None or image == native.driver_image() else str(image)
-    instrumented = builder.is_instrumented(image or native.driver_image(instrumented=True))
-    return f"{name}, {'instrumented' if instrumented else 'plain: wrong accesses to memory are seen late, or never'}"
+    kind = builder.kind_of(image or native.driver_image(instrumented=True))
+    return f"{name}, {kind}" + ": wrong accesses to memory are seen late, or never" * (kind == "plain")
 
 
 def driver_words(image: Path | None) -> list[str]:

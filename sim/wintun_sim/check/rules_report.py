@@ -69,7 +69,7 @@ class RulesReport(Report):
         else:
             lines.append("requests to a device: the driver registered none")
         lines += [name for name in sorted(self.statuses) if not name.endswith(_GOOD)]
-        if not builder.is_instrumented(self.image):
+        if builder.kind_of(self.image) == "plain":
             lines.append("each access to memory: the image is plain")
         missing = [name for name in self.visited.missing() if self.devices or name.split()[0] not in _OF_DEVICES]
         if missing:

@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     except builder.BuildError as error:
         print(f"wintun-sim: error: build-driver: {error}", file=sys.stderr)
         return 1
-    kind = "plain" if arguments.plain else "instrumented"
-    print(f"{arguments.output}: {kind} image of {len(arguments.sources)} sources, {len(imports)} imports")
+    kind, sources = builder.kind_of(arguments.output), len(arguments.sources)
+    print(f"{arguments.output}: {kind} image of {sources} sources, {len(imports)} imports")
     missing = _missing(imports)
     if missing:
         print(

@@ -1,6 +1,6 @@
 """Builds a driver image from the C sources of an NDIS 6 miniport.
 
-    python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] [--plain] [--sanitize undefined]
+    python builder.py SOURCE... -o IMAGE [-I DIR] [-D NAME] [--plain] [--sanitize address,undefined]
 
 An image is a shared object that needs no library and has no undefined symbol. The sources are compiled on this
 package's own headers (`include/`, beside this file); for every name that they leave undefined, a thunk of one jump
@@ -38,7 +38,9 @@ VERSION = 1
 INSTRUMENTED = 1
 LARGEST_IMAGE = 64 << 20
 
-SANITIZERS = ("undefined",)
+ADDRESS = 2
+
+SANITIZERS = ("address", "undefined")
 
 # What every source is compiled with. Microsoft's compiler does not exploit aliasing, signed overflow or null checks, so
 # drivers may rely on that; wchar_t has 16 bits there; and a kernel has no stack protector of ours.
@@ -72,6 +74,20 @@ CLANG_INSTRUMENTED = (
     "-fsanitize=thread",
     *("-mllvm", "-tsan-distinguish-volatile=1"),
     *("-mllvm", "-tsan-instrument-func-entry-exit=0"),
+)
+# The address sanitizer as operating systems use it, who have no runtime library of it either: each access is a call,
+# and variables are marked in a map that the host kernel makes at this place (address.h).
+ADDRESS_MAP = 0x100000000000
+GCC_ADDRESS = (
+    "-fsanitize=kernel-address",
+    f"-fasan-shadow-offset={ADDRESS_MAP:#x}",
+    *("--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=1", "--param=asan-globals=1"),
+)
+CLANG_ADDRESS = (
+    "-fsanitize=kernel-address",
+    *("-mllvm", f"-asan-mapping-offset={ADDRESS_MAP:#x}"),
+    *("-mllvm", "-asan-instrumentation-with-call-threshold=0"),
+    *("-mllvm", "-asan-stack=1", "-mllvm", "-asan-globals=1"),
 )
 # Two things that the standard leaves undefined are none on Windows: x64 and ARM64 read and write at any address, and
 # drivers find structures by what lies before them.
@@ -148,14 +164,16 @@ def build(
     include = tuple(include)
     _check_files(sources, include)
     compiler = compiler or find_compiler()
-    flags = _flags(compiler, include, define, instrumented, _known_sanitizers(sanitize))
+    sanitize = _known_sanitizers(sanitize)
+    flags = _flags(compiler, include, define, instrumented, sanitize)
     with tempfile.TemporaryDirectory(prefix="wintun-sim-build-") as directory:
         place = Path(directory)
         objects = _compile_all(compiler, sources, flags, place)
         _warn_of_long(place)
-        imports = [name for name in _undefined_names(compiler, objects, place) if name != CONSTRUCTOR]
+        imports = [name for name in _undefined_names(compiler, objects, place) if name not in OURS]
+        kind = ADDRESS if "address" in sanitize else INSTRUMENTED if instrumented else 0
         assembly = place / "imports.S"
-        assembly.write_text(_imports_source(machine, imports, INSTRUMENTED if instrumented else 0), encoding="ascii")
+        assembly.write_text(_imports_source(machine, imports, kind, len(objects)), encoding="ascii")
         linked = place / "image.so"
         _run([*compiler.command, *LINK_FLAGS, "-Wl,--no-undefined", *map(str, objects), str(assembly),
               *_support_library(compiler), "-o", str(linked)], "the image could not be linked")  # fmt: skip
@@ -163,13 +181,13 @@ def build(
     return imports
 
 
-def is_instrumented(image: Path) -> bool:
-    """Tell whether an image file says of itself that it was built with instrumentation. Raises OSError."""
+def kind_of(image: Path) -> str:
+    """Return what an image file says of itself: "plain", "instrumented" or "address-sanitized". Raises OSError."""
     with open(image, "rb") as file:
         data = file.read(LARGEST_IMAGE)
     place = data.find(MAGIC.to_bytes(8, "little"))
-    flags = data[place + 12 : place + 16] if place >= 0 else b""
-    return bool(int.from_bytes(flags, "little") & INSTRUMENTED)
+    flags = int.from_bytes(data[place + 12 : place + 16] if place >= 0 else b"", "little")
+    return "address-sanitized" if flags & ADDRESS else "instrumented" if flags & INSTRUMENTED else "plain"
 
 
 def _check_files(sources: Sequence[Path], include: Iterable[Path]) -> None:
@@ -201,7 +219,9 @@ def _flags(
     compiler: Compiler, include: Iterable[Path], define: Iterable[str], instrumented: bool, sanitize: Sequence[str]
 ) -> list[str]:
     flags = [*COMPILE_FLAGS, *(CLANG_FLAGS if compiler.is_clang else ())]
-    if instrumented:
+    if "address" in sanitize:
+        flags += CLANG_ADDRESS if compiler.is_clang else GCC_ADDRESS
+    elif instrumented:
         flags += CLANG_INSTRUMENTED if compiler.is_clang else GCC_INSTRUMENTED
     if "undefined" in sanitize:
         flags += UNDEFINED_FLAGS
@@ -292,17 +312,50 @@ def _thunk_aarch64(name: str, number: int) -> str:
 
 THUNKS = {"x86_64": _thunk_x86_64, "aarch64": _thunk_aarch64}
 
-# Instrumented code calls it when it is mapped, before any slot is filled; the host kernel needs no such call.
+# Instrumented code calls these when it is mapped or unmapped, whether or not slots are filled: the first and the last
+# need do nothing, the second tells of an object file's global variables, which the image keeps for the host kernel.
 CONSTRUCTOR = "__tsan_init"
+GLOBALS = "__asan_register_globals"
+FORGET_GLOBALS = "__asan_unregister_globals"
+OURS = (CONSTRUCTOR, GLOBALS, FORGET_GLOBALS)
+
+_KEEP_GLOBALS = {
+    "x86_64": """
+    movq .Lglobals(%rip), %rax
+    leaq .Lglobals+8(%rip), %rcx
+    incq .Lglobals(%rip)
+    shlq $4, %rax
+    movq %rdi, (%rcx,%rax)
+    movq %rsi, 8(%rcx,%rax)
+    ret
+""",
+    "aarch64": """
+    adrp x9, .Lglobals
+    add x9, x9, :lo12:.Lglobals
+    ldr x10, [x9]
+    add x11, x9, x10, lsl #4
+    stp x0, x1, [x11, #8]
+    add x10, x10, #1
+    str x10, [x9]
+    ret
+""",
+}
 
 
-def _imports_source(machine: str, names: Sequence[str], flags: int) -> str:
+def _imports_source(machine: str, names: Sequence[str], flags: int, objects: int) -> str:
     """The assembly of thunks, slots and the table `wintun_sim_image` (struct image_descriptor in image.h)."""
     thunk = THUNKS[machine]
     function = "%function" if machine == "aarch64" else "@function"
     lines = ["    .text\n"]
     if flags & INSTRUMENTED:
         lines.append(f"    .hidden {CONSTRUCTOR}\n    .globl {CONSTRUCTOR}\n{CONSTRUCTOR}:\n    ret\n")
+    if flags & ADDRESS:
+        lines.append(f"    .hidden {FORGET_GLOBALS}\n    .globl {FORGET_GLOBALS}\n{FORGET_GLOBALS}:\n    ret\n")
+        lines.append(f"    .hidden {GLOBALS}\n    .globl {GLOBALS}\n{GLOBALS}:{_KEEP_GLOBALS[machine]}")
+        lines.append('    .section .data.globals, "aw"\n    .p2align 3\n    .globl wintun_sim_globals\n')
+        lines.append(f"wintun_sim_globals:\n.Lglobals:\n    .quad 0\n    .zero {16 * objects}\n")
+        lines.append("    .size wintun_sim_globals, . - wintun_sim_globals\n")
+        lines.append("    .type wintun_sim_globals, %object\n    .text\n")
     for number, name in enumerate(names):
         lines.append(f"    .globl {name}\n    .hidden {name}\n    .type {name}, {function}\n    .p2align 3\n")
         lines.append(thunk(name, number))

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "elf_file.h"
 #include "host.h"
 #include "shadow.h"
@@ -52,7 +53,11 @@ struct image_files *image_files_new(void)
 static void delete_file(struct image_file *file)
 {
     if (file->handle != NULL)
+    {
+        if (file->high > file->low)
+            address_forget((const void *)file->low, file->high - file->low);
         dlclose(file->handle);
+    }
     if (file->descriptor >= 0)
         close(file->descriptor);
     free(file->pristine);
@@ -245,6 +250,22 @@ static bool bind_imports(struct image_file *file, char *error, size_t error_size
     return missing == 0;
 }
 
+/* What --sanitize address asks for: the gaps between the image's variables are known before any code runs. */
+static bool mark_globals(const struct image_file *file, char *error, size_t error_size)
+{
+    if ((file->descriptor_table->flags & IMAGE_ADDRESS) == 0)
+        return true;
+    address_forget((const void *)file->low, file->high - file->low);
+    const uint64_t *table = dlsym(file->handle, "wintun_sim_globals");
+    if (table == NULL || !lies_in(file, table, sizeof *table) || table[0] > FILE_SIZE_LIMIT ||
+        !lies_in(file, table, sizeof *table + table[0] * 2 * sizeof *table))
+    {
+        snprintf(error, error_size, "its table of global variables is missing or damaged");
+        return false;
+    }
+    return address_image_loaded(table, error, error_size);
+}
+
 static bool keep_pristine(struct image_file *file)
 {
     size_t size = 1;
@@ -304,7 +325,7 @@ static struct image_file *acquire_file(uint8_t *bytes, size_t size, char *error,
     file->bytes = bytes;
     if (!elf_file_read(&file->elf, bytes, size, error, error_size) || !map_copy(file, error, error_size) ||
         !find_parts(file, error, error_size) || !check_table(file, error, error_size) ||
-        !bind_imports(file, error, error_size) || !keep_pristine(file))
+        !bind_imports(file, error, error_size) || !mark_globals(file, error, error_size) || !keep_pristine(file))
     {
         delete_file(file);
         return NULL;
@@ -340,7 +361,7 @@ struct image *image_load(const char *path, char *error, size_t error_size)
     }
     image->file = file;
     image->loaded = true;
-    if (image_is_instrumented(image))
+    if ((file->descriptor_table->flags & (IMAGE_INSTRUMENTED | IMAGE_ADDRESS)) != 0)
         shadow_begin();
     return image;
 }

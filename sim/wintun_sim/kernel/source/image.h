@@ -37,7 +37,8 @@ struct image_descriptor
 
 enum
 {
-    IMAGE_INSTRUMENTED = 1
+    IMAGE_INSTRUMENTED = 1,
+    IMAGE_ADDRESS = 2 /* built with --sanitize address */
 };
 
 struct image_segment

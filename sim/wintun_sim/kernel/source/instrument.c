@@ -4,6 +4,7 @@
  */
 #include "instrument.h"
 
+#include "address.h"
 #include "host.h"
 #include "scheduler.h"
 #include "shadow.h"
@@ -70,9 +71,14 @@ static inline __attribute__((always_inline)) void check(const volatile void *poi
             !shadow_allows(access.address, size))
             instrument_report(&access);
     }
-    else if (access.address - (uintptr_t)host < host->mapping_size &&
-             check_outside_blocks(&access, (uintptr_t)__builtin_frame_address(0)))
-        return;
+    else
+    {
+        if (__builtin_expect(address_map_is_made, 0))
+            address_check(&access);
+        if (access.address - (uintptr_t)host < host->mapping_size &&
+            check_outside_blocks(&access, (uintptr_t)__builtin_frame_address(0)))
+            return;
+    }
     if (__builtin_expect(host->instrument.observer != NULL, 0) && host->scheduler.current != NULL)
         host->instrument.observer(&access);
 }

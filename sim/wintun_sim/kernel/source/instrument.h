@@ -47,6 +47,11 @@ void instrument_range(const volatile void *address, size_t size, unsigned flags,
 /* Reports an access to the arena that shadow_allows refuses. Returns only if the run can go on after it. */
 void instrument_report(const struct access *access);
 
+/* Reports `rule`: "<place> reads 4 bytes<where>"; and <where>: ", 12 bytes into", " just behind the end of", … */
+void instrument_tell(const struct access *access, const char *rule, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+const char *instrument_position(intptr_t offset, size_t size, char *text, size_t text_size);
+
 /* Likewise for one to a stack, when nobody's frame is there, or to the host kernel's own state. */
 void instrument_report_stack(const struct access *access);
 void instrument_report_system(const struct access *access);

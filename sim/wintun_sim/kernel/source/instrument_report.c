@@ -20,11 +20,7 @@ enum
     WORDS = 320
 };
 
-/* Reports `rule`: "<place> reads 4 bytes<where>". */
-static void tell(const struct access *access, const char *rule, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void tell(const struct access *access, const char *rule, const char *format, ...)
+void instrument_tell(const struct access *access, const char *rule, const char *format, ...)
 {
     char where[WORDS];
     va_list arguments;
@@ -39,8 +35,7 @@ static void tell(const struct access *access, const char *rule, const char *form
                 access->size == 1 ? "" : "s", where);
 }
 
-/* ", 12 bytes into", " just behind the end of", ", 8 bytes before the beginning of". */
-static const char *position(intptr_t offset, size_t size, char *text, size_t text_size)
+const char *instrument_position(intptr_t offset, size_t size, char *text, size_t text_size)
 {
     if (offset < 0)
         snprintf(text, text_size, ", %zd bytes before the beginning of", -offset);
@@ -70,21 +65,23 @@ static bool report_block(const struct access *access, const struct block *block,
     const intptr_t offset = (intptr_t)(wrong - (uintptr_t)block_bytes(block));
     const bool inside = offset >= 0 && (uint64_t)offset < block->size;
     char where[64];
-    position((intptr_t)(access->address - (uintptr_t)block_bytes(block)), block->size, where, sizeof where);
+    instrument_position((intptr_t)(access->address - (uintptr_t)block_bytes(block)), block->size, where, sizeof where);
     if (!inside)
-        tell(access, BEYOND, "%s %s of %llu bytes that %s allocated during operation #%u", where, name,
-             (unsigned long long)block->size, block->allocator, block->allocation);
+        instrument_tell(access, BEYOND, "%s %s of %llu bytes that %s allocated during operation #%u", where, name,
+                        (unsigned long long)block->size, block->allocator, block->allocation);
     else if (!block_is_live(block))
-        tell(access, FREED, "%s %s of %llu bytes that %s freed during operation #%u (%s had allocated it during #%u)",
-             where, name, (unsigned long long)block->size, block->caller, block->operation, block->allocator,
-             block->allocation);
+        instrument_tell(access, FREED,
+                        "%s %s of %llu bytes that %s freed during operation #%u (%s had allocated it during #%u)",
+                        where, name, (unsigned long long)block->size, block->caller, block->operation, block->allocator,
+                        block->allocation);
     else if (!arena_is_for_drivers((enum block_kind)block->kind))
-        tell(access, OPAQUE, "%s %s: what is known by a handle alone is not the driver's to look at", where, name);
+        instrument_tell(access, OPAQUE, "%s %s: what is known by a handle alone is not the driver's to look at", where,
+                        name);
     else if (block->kind == BLOCK_CLIENT)
-        tell(access, FREED, "%s a client's buffer whose request is complete", where);
+        instrument_tell(access, FREED, "%s a client's buffer whose request is complete", where);
     else
-        tell(access, FREED, "%s %s of %llu bytes that is not the driver's any more", where, name,
-             (unsigned long long)block->size);
+        instrument_tell(access, FREED, "%s %s of %llu bytes that is not the driver's any more", where, name,
+                        (unsigned long long)block->size);
     return inside && arena_is_for_drivers((enum block_kind)block->kind);
 }
 
@@ -94,17 +91,18 @@ static bool report_slab_item(const struct access *access, struct slab_item *item
     const intptr_t offset = (intptr_t)(wrong - (uintptr_t)(item + 1));
     const bool live = slab_live(slab, item + 1) != NULL;
     char where[64];
-    position((intptr_t)(access->address - (uintptr_t)(item + 1)), slab->size, where, sizeof where);
+    instrument_position((intptr_t)(access->address - (uintptr_t)(item + 1)), slab->size, where, sizeof where);
     if (offset < 0)
-        tell(access, BEYOND, "%s %s", where, slab->name);
+        instrument_tell(access, BEYOND, "%s %s", where, slab->name);
     else if (slab->poisoned == 0)
-        tell(access, OPAQUE, "%s memory of the system", where);
+        instrument_tell(access, OPAQUE, "%s memory of the system", where);
     else if (!live && item->operation == 0)
-        tell(access, FREED, "%s %s that was never given to a driver", where, slab->name);
+        instrument_tell(access, FREED, "%s %s that was never given to a driver", where, slab->name);
     else if (!live)
-        tell(access, FREED, "%s %s that was given back during operation #%u", where, slab->name, item->operation);
+        instrument_tell(access, FREED, "%s %s that was given back during operation #%u", where, slab->name,
+                        item->operation);
     else
-        tell(access, "NblOwnership", "%s %s that the stack has and has not returned yet", where, slab->name);
+        instrument_tell(access, "NblOwnership", "%s %s that the stack has and has not returned yet", where, slab->name);
     return offset >= 0 && slab->poisoned != 0;
 }
 
@@ -117,7 +115,7 @@ void instrument_report(const struct access *access)
     if (block != NULL && block->kind == BLOCK_HOST && block->tag == SLAB_TAG)
         item = slab_item_at(block_bytes(block), wrong);
     if (block == NULL)
-        tell(access, BEYOND, " at an address where nothing was ever allocated");
+        instrument_tell(access, BEYOND, " at an address where nothing was ever allocated");
     else
         harmless = item != NULL ? report_slab_item(access, item, wrong) : report_block(access, block, wrong);
     /* Behind a block its red zone can take a little. */
@@ -132,14 +130,14 @@ void instrument_report(const struct access *access)
 
 void instrument_report_stack(const struct access *access)
 {
-    tell(access, "StackUseAfterReturn",
-         " of a stack that no function uses any more: the one whose variable it was has "
-         "returned");
+    instrument_tell(access, "StackUseAfterReturn",
+                    " of a stack that no function uses any more: the one whose variable it was has "
+                    "returned");
 }
 
 void instrument_report_system(const struct access *access)
 {
-    tell(access, OPAQUE, " of the system's own state");
+    instrument_tell(access, OPAQUE, " of the system's own state");
     if ((access->flags & ACCESS_WRITE) != 0 && actor_current() != NULL)
         crash_now("what lies there is not the driver's to write: the run cannot go on");
 }

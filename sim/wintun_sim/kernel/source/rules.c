@@ -110,6 +110,7 @@ static const struct rule known_rules[] = {
      "0xD5"},
     {"DRIVER_VERIFIER_DETECTED_VIOLATION", VERIFIER, "0xC4"},
     {"DRIVER_VERIFIER_IOMANAGER_VIOLATION", IO_MODULE, "0xC9"},
+    {"DRIVER_OVERRAN_STACK_BUFFER", DEBUGGER "bug-check-0xf7--driver-overran-stack-buffer", "0xF7"},
     {"DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION",
      DEBUGGER "bug-check-0xd6--driver-page-fault-beyond-end-of-allocation", "0xD6"},
     {"BUGCODE_NDIS_DRIVER", NDIS, "0x7C"},

@@ -6,6 +6,7 @@
  */
 #include "scheduler.h"
 
+#include "address.h"
 #include "host.h"
 #include "switch.h"
 
@@ -35,6 +36,7 @@ void *scheduler_stack_top(const struct actor *actor)
 
 void scheduler_clean_stack(const struct actor *actor)
 {
+    address_forget(scheduler_stack_bottom(actor), ACTOR_STACK_SIZE);
 #if defined(WITH_ASAN)
     ASAN_UNPOISON_MEMORY_REGION(scheduler_stack_bottom(actor), ACTOR_STACK_SIZE);
 #else

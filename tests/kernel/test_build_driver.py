@@ -230,14 +230,14 @@ ENDS = {
     "loop of calls": (
         "for (;;) { KSPIN_LOCK Lock; KIRQL Irql; KeInitializeSpinLock(&Lock); KeAcquireSpinLock(&Lock, &Irql);"
         " KeReleaseSpinLock(&Lock, Irql); }",
-        r"more steps than are allowed",
+        r"more steps than are allowed, in Oid\+",
     ),
     "loop without calls": ("for (;;);", r"endless loop: .* in Oid"),
     "loop over memory": ("for (Count = 0;; Count++) Table[Count % 8]++;", r"endless loop: .* in Oid"),
     "wait for ever": (
         "KEVENT Event; KeInitializeEvent(&Event, NotificationEvent, FALSE);"
         " KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL); return 0;",
-        r"waits for an event",
+        r"waits for an event, in Oid\+",
     ),
 }
 

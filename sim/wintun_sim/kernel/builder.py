@@ -77,7 +77,7 @@ CLANG_INSTRUMENTED = (
 )
 # The address sanitizer as operating systems use it, who have no runtime library of it either: each access is a call,
 # and variables are marked in a map that the host kernel makes at this place (address.h).
-ADDRESS_MAP = 0x100000000000
+ADDRESS_MAP = 0x200000000000
 GCC_ADDRESS = (
     "-fsanitize=kernel-address",
     f"-fasan-shadow-offset={ADDRESS_MAP:#x}",

@@ -111,9 +111,11 @@ struct scheduler
     void *main_fiber;
     const void *main_stack_bottom;
     size_t main_stack_size;
-    bool from_main; /* the change of stacks under way leaves scheduler_run's */
-    uint8_t used;   /* indexes below this were used at least once */
-    uint8_t result; /* enum run_result */
+    bool from_main;  /* the change of stacks under way leaves scheduler_run's */
+    bool asks;       /* whoever is switched to says where in a driver it stands, and switches back */
+    uintptr_t place; /* what it said, 0: in none */
+    uint8_t used;    /* indexes below this were used at least once */
+    uint8_t result;  /* enum run_result */
 };
 
 /* The actor that is running; NULL outside scheduler_run(). */
@@ -154,6 +156,10 @@ struct actor *actor_next(uint32_t from);
 
 /* Writes into `text` what the actor waits for: "waits for spin lock …, held by …". Deterministic. Returns `text`. */
 const char *actor_describe(const struct actor *actor, char *text, size_t size);
+
+/* Where in a driver's code the actor stands: the return address of its innermost call out of an image, 0 if there is
+ * none. After a run that ended with RUN_BLOCKED or RUN_BUDGET, for one of the actors that are left. */
+uintptr_t actor_place(struct actor *actor);
 
 /* Moves those on whose waits virtual time has ended; for clock.c. Returns whether there was one. */
 bool actor_expire_deadlines(void);

@@ -15,7 +15,7 @@ struct access;
 struct image;
 
 /* Where the map begins; builder.py tells the compiler. */
-#define ADDRESS_MAP UINT64_C(0x100000000000)
+#define ADDRESS_MAP UINT64_C(0x200000000000)
 
 /* Marks the gaps between an image's global variables, which `table` (wintun_sim_globals in the image) lists. The first
  * call of a process makes the map. False, and one line in `error`, when the system has no room for it. */

@@ -94,13 +94,18 @@ void host_destroy(struct host *host)
 /* One HOST_EVENT_STUCK for each actor that is left, at least one. */
 static void log_stuck(enum run_result result)
 {
-    char text[512];
-    for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1u))
+    char text[768];
+    for (struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1u))
     {
         struct host_event *event = log_event(HOST_EVENT_STUCK, actor->operation);
+        const uintptr_t place = actor_place(actor);
+        char where[256] = "";
         char why[384];
-        int length = snprintf(text, sizeof text, "%s%s", actor_describe(actor, why, sizeof why),
-                              result == RUN_BUDGET ? ", after more steps than are allowed" : "");
+        if (place != 0)
+            image_place(image_of(place), place - 1, where, sizeof where);
+        int length = snprintf(text, sizeof text, "%s%s%s%s", actor_describe(actor, why, sizeof why),
+                              result == RUN_BUDGET ? ", after more steps than are allowed" : "",
+                              place == 0 ? "" : ", in ", where);
         log_data(event, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
     }
 }

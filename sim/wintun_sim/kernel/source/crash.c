@@ -94,13 +94,15 @@ static uint32_t patience(void)
 static void on_tick(int number, siginfo_t *information, void *context)
 {
     static uint64_t last_steps;
+    static uint64_t last_runs;
     static uint32_t ticks;
     (void)information;
     const struct actor *actor = inside && current_host != NULL ? current_host->scheduler.current : NULL;
     uint64_t steps = actor == NULL ? 0 : current_host->scheduler.steps;
-    if (actor == NULL || steps != last_steps)
+    if (actor == NULL || steps != last_steps || scheduler_runs != last_runs)
         ticks = 0;
     last_steps = steps;
+    last_runs = scheduler_runs;
     if (actor == NULL || ++ticks < patience() || image_of(program_counter(context)) == NULL)
         return;
     ticks = 0;

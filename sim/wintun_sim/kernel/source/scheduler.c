@@ -6,6 +6,8 @@
  */
 #include "scheduler.h"
 
+#include <unwind.h>
+
 #include "address.h"
 #include "host.h"
 #include "switch.h"
@@ -13,6 +15,8 @@
 #if defined(WITH_ASAN)
 #include <sanitizer/asan_interface.h>
 #endif
+
+uint64_t scheduler_runs;
 
 static inline struct scheduler *the_scheduler(void)
 {
@@ -81,6 +85,27 @@ static inline void announce_arrival(void *fiber)
 #endif
 }
 
+static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *found)
+{
+    uintptr_t place = (uintptr_t)_Unwind_GetIP(context);
+    if (image_of(place) == NULL)
+        return _URC_NO_REASON;
+    *(uintptr_t *)found = place;
+    return _URC_END_OF_STACK;
+}
+
+/* The answer to actor_place; then the actor waits on. */
+static __attribute__((noinline)) void say_place(struct actor *actor)
+{
+    struct scheduler *scheduler = the_scheduler();
+    scheduler->place = 0;
+    _Unwind_Backtrace(look_at_frame, &scheduler->place);
+    scheduler->current = NULL;
+    announce_switch(&actor->fiber, scheduler->main_stack_bottom, scheduler->main_stack_size);
+    stack_switch(&actor->stack_pointer, scheduler->main_stack_pointer);
+    announce_arrival(actor->fiber);
+}
+
 /* Leaves `from`'s stack (for good when `ends`) for `next`, or for scheduler_run when `next` is NULL. */
 static void leave_actor(struct actor *from, struct actor *next, bool ends)
 {
@@ -97,6 +122,8 @@ static void leave_actor(struct actor *from, struct actor *next, bool ends)
         stack_switch(&from->stack_pointer, scheduler->main_stack_pointer);
     }
     announce_arrival(from->fiber);
+    while (__builtin_expect(scheduler->asks, 0))
+        say_place(from);
 }
 
 /* Asks the oracle who goes on; NULL when nobody can. `first` is option 0 if it can go on. */
@@ -196,13 +223,29 @@ void scheduler_abandon(enum run_result result)
     if (actor == NULL)
         __builtin_trap();
     scheduler->result = (uint8_t)result;
-    leave_actor(actor, NULL, true);
+    leave_actor(actor, NULL, result == RUN_CRASHED);
     __builtin_unreachable();
+}
+
+uintptr_t actor_place(struct actor *actor)
+{
+    struct scheduler *scheduler = the_scheduler();
+    if (actor->points == 0)
+        return 0; /* it has not begun */
+    scheduler->asks = true;
+    scheduler->current = actor;
+    scheduler->from_main = true;
+    announce_switch(&scheduler->main_fiber, scheduler_stack_bottom(actor), ACTOR_STACK_SIZE);
+    stack_switch(&scheduler->main_stack_pointer, actor->stack_pointer);
+    announce_arrival(scheduler->main_fiber);
+    scheduler->asks = false;
+    return scheduler->place;
 }
 
 enum run_result scheduler_run(uint64_t budget)
 {
     struct scheduler *scheduler = the_scheduler();
+    scheduler_runs += 1;
     scheduler->steps_limit =
         budget == 0 || budget > UINT64_MAX - scheduler->steps ? UINT64_MAX : scheduler->steps + budget;
     scheduler->result = RUN_QUIESCENT;

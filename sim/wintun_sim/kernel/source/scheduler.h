@@ -12,6 +12,9 @@
 #endif
 #endif
 
+/* Runs of this process, whatever is restored in between. */
+extern uint64_t scheduler_runs;
+
 /* The first function on an actor's stack. */
 void scheduler_actor_main(void);
 

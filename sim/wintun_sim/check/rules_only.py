@@ -37,7 +37,7 @@ from wintun_sim.scenario.scenario import VERSIONS, Order
 from wintun_sim.trace import Trace
 from wintun_sim.trace.trace import TraceStep
 
-DEFAULT_STEPS: Final = 40_000
+DEFAULT_STEPS: Final = 100_000
 """Operations that a check carries out; about 20 seconds on two cores."""
 
 _DEADLY: Final = {"Crash": "crash", "Stuck": "hang"}

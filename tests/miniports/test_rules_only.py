@@ -191,6 +191,22 @@ def test_a_driver_that_never_makes_an_adapter_is_not_said_to_pass(
     assert len(error.splitlines()) == 1
 
 
+def test_a_driver_that_is_no_miniport_is_told_apart_from_one_that_crashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It loads, and NDIS knows nothing of it: there is no handler that could be called."""
+    monkeypatch.chdir(tmp_path)
+    Path("other.c").write_text(
+        "#include <ndis.h>\nNTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)\n"
+        "{\n    return Driver == NULL || Path == NULL ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;\n}\n"
+    )
+    builder.build([Path("other.c")], Path("other.so"), instrumented=True)
+    assert main(["check", "other.so", "--rules-only", "--seed", "1", "--steps", "100"]) == 1
+    out = capsys.readouterr().out
+    assert "FAILED rule BUGCODE_NDIS_DRIVER" in out
+    assert "has not called NdisMRegisterMiniportDriver" in out
+
+
 def test_what_compares_with_a_model_does_not_go_with_rules_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--rules-only", "--revision", "UPSTREAM"]) == 2
     assert "--rules-only compares with no model" in capsys.readouterr().err

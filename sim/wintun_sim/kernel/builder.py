@@ -259,7 +259,7 @@ def _compile_all(compiler: Compiler, sources: Sequence[Path], flags: Sequence[st
 
 def _warn_of_long(place: Path) -> None:
     """Say on standard error where the driver's own files use a type that is wider here than on Windows."""
-    files = {Path(name) for rules in place.glob("*.d") for name in _prerequisites(rules.read_text("utf-8"))}
+    files = {Path(name) for rules in place.glob("*.d") for name in _prerequisites(os.fsdecode(rules.read_bytes()))}
     for file in sorted(file for file in files if INCLUDE not in file.parents):
         text = NO_CODE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text("latin-1"))
         found = LONG.search(text)

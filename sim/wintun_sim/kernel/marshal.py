@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,7 +130,7 @@ class Operations:
     def _fill(self, target: Any, operation: Operation, path: Path | None) -> None:
         match operation:
             case Load():
-                target.path = self._keep(self._ffi.new("char[]", str(path).encode()))
+                target.path = self._keep(self._ffi.new("char[]", os.fsencode(path)))
             case Unload() | Initialize():
                 target.driver = self._names.number(operation.driver)
             case Shutdown():

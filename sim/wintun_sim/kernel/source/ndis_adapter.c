@@ -113,6 +113,13 @@ static void check_released(struct adapter *adapter, const char *where)
 
 void adapter_initialize(struct miniport *miniport, uint32_t operation)
 {
+    if (!miniport->registered)
+    {
+        rule_broken("BUGCODE_NDIS_DRIVER", "there is nothing to initialize: DriverEntry succeeded and has not called "
+                                           "NdisMRegisterMiniportDriver");
+        log_returned(operation, NDIS_STATUS_FAILURE);
+        return;
+    }
     struct adapter *adapter = adapter_new(miniport, operation);
     if (adapter == NULL)
     {

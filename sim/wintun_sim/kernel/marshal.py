@@ -130,6 +130,7 @@ class Operations:
     def _fill(self, target: Any, operation: Operation, path: Path | None) -> None:
         match operation:
             case Load():
+                assert path is not None, "a Load comes with the path of its image"
                 target.path = self._keep(self._ffi.new("char[]", os.fsencode(path)))
             case Unload() | Initialize():
                 target.driver = self._names.number(operation.driver)

@@ -15,6 +15,7 @@ from tests.bundle import write_vectors
 from wintun_sim.integrations.pcap import shipped_captures
 from wintun_sim.scenario import load, shipped
 from wintun_sim.trace import Trace, TraceStep, to_json
+from wintun_sim.trace.schedule import Schedule
 
 LARGEST: Final = 20_000
 """Bytes of a seed: from larger ones the fuzzers learn slowly, and they find large sizes by themselves."""
@@ -108,6 +109,13 @@ def trace() -> list[bytes]:
     return found
 
 
+def schedule() -> list[bytes]:
+    """Return schedules, with and without their checksum."""
+    choices: tuple[tuple[int, ...], ...] = ((), (0,) * 12, (1, 0, 0, 2), (0, 26, 27, 52, 53, 254, 0))
+    words = [str(Schedule("0" * 16, "f" * 16, row, fault, fault)) for row in choices for fault in (0, 3)]
+    return [text.encode() for word in words for text in (word, word.rpartition(".")[0])]
+
+
 def capture() -> list[bytes]:
     """Return captures: the shortest that is shipped, the beginning of another, one with a bad length, and a pcapng."""
     files = sorted((path.read_bytes() for path in shipped_captures().values()), key=len)
@@ -132,6 +140,7 @@ SEEDS: Final[Mapping[str, Callable[[], Sequence[bytes]]]] = {
     "encode": packets,
     "scenario": scenario,
     "trace": trace,
+    "schedule": schedule,
     "capture": capture,
 }
 

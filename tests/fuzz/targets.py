@@ -4,6 +4,7 @@ Each target takes any bytes. It lets the errors that are documented pass, lets e
 got to an oracle: the codec to tests.bundle.oracle, the parsers to reading again what they wrote.
 """
 
+import hashlib
 import io
 import json
 import tempfile
@@ -19,6 +20,7 @@ from wintun_sim.integrations.pcap import read_packets, write_packets
 from wintun_sim.operations import scan
 from wintun_sim.scenario import ScenarioError, format_scenario, parse
 from wintun_sim.trace import from_json, to_json
+from wintun_sim.trace.schedule import MAX_CHOICES, parse_schedule
 
 SCENARIO_BYTES: Final = 1 << 20
 """Bytes of packets that a scenario may make here; 256 MiB otherwise, at which a fuzzer would make one run a minute."""
@@ -111,6 +113,18 @@ def trace(data: bytes) -> None:
         assert from_json(json.loads(json.dumps(to_json(read)))) == read
 
 
+def schedule(data: bytes) -> None:
+    """Read a schedule as it is, and with a checksum that fits; what was read is written as it was."""
+    text = data.decode(errors="replace")
+    for word in (text, f"{text}.{hashlib.sha256(text.encode()).hexdigest()[:6]}"):
+        try:
+            read = parse_schedule(word)
+        except UsageError:
+            continue
+        assert str(read) == word
+        assert len(read.choices) <= MAX_CHOICES
+
+
 def capture(data: bytes) -> None:
     """Read a capture file; its packets are IP packets, and are read back from a file that they are written to."""
     try:
@@ -136,5 +150,6 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "encode": encode,
     "scenario": scenario,
     "trace": trace,
+    "schedule": schedule,
     "capture": capture,
 }

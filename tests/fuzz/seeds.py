@@ -116,6 +116,20 @@ def schedule() -> list[bytes]:
     return [text.encode() for word in words for text in (word, word.rpartition(".")[0])]
 
 
+def lines() -> list[bytes]:
+    """Return line tables of both versions of DWARF, §6.2: one file, a few lines, the end of a sequence."""
+    program = bytes((0, 9, 2)) + struct.pack("<Q", 0x1000) + bytes((3, 4, 1, 0x4B, 0xF2, 2, 8, 9, 2, 0, 0, 1, 1))
+    opcodes = bytes((0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1))
+    fields = bytes((1, 1, 1, 0xFB, 14, 13)) + opcodes
+    four = fields + b"driver\0\0send.c\0\x01\0\0\0"
+    five = fields + b"\x01\x01\x08\x02/\0driver\0\x02\x01\x08\x02\x0b\x02send.c\0\x01send.c\0\x01"
+    found = []
+    for version, header in ((b"\x04\0", four), (b"\x05\0\x08\0", five)):
+        body = version + struct.pack("<I", len(header)) + header + program
+        found.append(struct.pack("<I", len(body)) + body)
+    return [*found, found[0] + found[1], found[1][:-3], found[0][:20]]
+
+
 def capture() -> list[bytes]:
     """Return captures: the shortest that is shipped, the beginning of another, one with a bad length, and a pcapng."""
     files = sorted((path.read_bytes() for path in shipped_captures().values()), key=len)
@@ -141,6 +155,7 @@ SEEDS: Final[Mapping[str, Callable[[], Sequence[bytes]]]] = {
     "scenario": scenario,
     "trace": trace,
     "schedule": schedule,
+    "lines": lines,
     "capture": capture,
 }
 

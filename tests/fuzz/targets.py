@@ -17,6 +17,7 @@ from tests.bundle import oracle
 from wintun_sim import bundle
 from wintun_sim.errors import UsageError
 from wintun_sim.integrations.pcap import read_packets, write_packets
+from wintun_sim.kernel.lines import read_lines
 from wintun_sim.operations import scan
 from wintun_sim.scenario import ScenarioError, format_scenario, parse
 from wintun_sim.trace import from_json, to_json
@@ -125,6 +126,18 @@ def schedule(data: bytes) -> None:
         assert len(read.choices) <= MAX_CHOICES
 
 
+def lines(data: bytes) -> None:
+    """Read the line tables of an image; places in it have lines, or none, and nothing else comes of it."""
+    cut = len(data) // 2
+    for sections in ({".debug_line": data}, {".debug_line": data[:cut], ".debug_str": data, ".debug_line_str": data}):
+        read = read_lines({**sections, ".symtab": data[: cut // 24 * 24], ".strtab": data})
+        for offset in (0, 1, 0x1010, 1 << 40):
+            line = read.at(offset)
+            assert line is None or line.line > 0
+            read.source(offset)
+            read.explain(f"in {read.function(offset)} (image +{offset:#x})")
+
+
 def capture(data: bytes) -> None:
     """Read a capture file; its packets are IP packets, and are read back from a file that they are written to."""
     try:
@@ -151,5 +164,6 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "scenario": scenario,
     "trace": trace,
     "schedule": schedule,
+    "lines": lines,
     "capture": capture,
 }

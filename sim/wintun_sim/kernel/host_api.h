@@ -250,6 +250,33 @@ int host_inject(struct host *host, const struct host_fault *fault);
 /* Choices that the oracle made since host_clear_events(), for replay; valid until the next call. */
 const uint32_t *host_choices(struct host *host, size_t *count);
 
+/* A scheduling point that an actor has come to: it stands before what it is about to do. */
+struct host_point
+{
+    uint32_t actor;
+    uint32_t operation; /* on whose behalf; 0: the host's own work */
+    uint32_t kind;      /* enum point_kind (actor.h); 0: the actor ends here, or begins */
+    uint32_t irql;
+    uint32_t events;   /* logged before it */
+    uint32_t choices;  /* made before it */
+    uint64_t runnable; /* bit i: actor i can go on */
+    uint64_t place;    /* in the code of the image, as its debugging information counts */
+    uint32_t image;    /* 1 + its number; 0: not in a driver's code */
+    uint32_t object;   /* the lock that it is about, from 1; 0: no lock */
+    const char *what;  /* what it is about to do: "acquire"; NULL at the actor's end */
+    const char *handler;
+    uint32_t locks[4]; /* that it holds, oldest first, as `object` numbers them; 0: no more */
+    const char *families[4];
+};
+
+#define HOST_POINT_LOCKS 4
+
+/* From here on every point of a run is recorded (1) or none (0); what was recorded before is forgotten. */
+void host_watch(struct host *host, int on);
+
+/* What was recorded; valid until the next call. The texts live as long as the process. */
+const struct host_point *host_points(struct host *host, size_t *count);
+
 /* A copy of the whole world between two operations, and back to it. One snapshot a host; taking one again replaces it.
  * 1, or 0 when there is none or the host is unusable. */
 int host_snapshot(struct host *host);

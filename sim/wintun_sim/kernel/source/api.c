@@ -307,6 +307,21 @@ const uint32_t *host_choices(struct host *host, size_t *count)
     return host->oracle->record;
 }
 
+void host_watch(struct host *host, int on)
+{
+    host_enter(host);
+    host->watch->on = on != 0;
+    host->watch->count = 0;
+    host->watch->object_count = 0;
+    host_leave();
+}
+
+const struct host_point *host_points(struct host *host, size_t *count)
+{
+    *count = host->watch->count;
+    return host->watch->points;
+}
+
 int host_snapshot(struct host *host)
 {
     host_enter(host);

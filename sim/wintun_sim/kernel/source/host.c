@@ -80,8 +80,9 @@ struct host *host_open(size_t arena_size, char *error, size_t error_size)
     host->mapping_size = layout.size;
     host->log.storage = log_storage_new();
     host->oracle = oracle_first_new();
+    host->watch = watch_new();
     host->image_files = image_files_new();
-    if (host->log.storage == NULL || host->oracle == NULL || host->image_files == NULL ||
+    if (host->log.storage == NULL || host->oracle == NULL || host->watch == NULL || host->image_files == NULL ||
         !protect_guards(base + layout.stacks))
     {
         snprintf(error, error_size, "the system refuses memory for a host: %s", strerror(errno));
@@ -103,6 +104,7 @@ void host_close(struct host *host)
         return;
     log_storage_delete(host->log.storage);
     oracle_delete(host->oracle);
+    watch_delete(host->watch);
     image_files_delete(host->image_files);
 #ifdef WITH_ASAN
     /* An abandoned stack keeps its poison, and the sanitizer would hold it against whoever is mapped here next. */

@@ -29,6 +29,7 @@
 #include "oracle.h"
 #include "rules.h"
 #include "snapshot.h"
+#include "watch.h"
 #include "work.h"
 
 /* Rooms that are built upon this core allocate their state from the arena (BLOCK_HOST) and keep the pointer here. */
@@ -51,6 +52,7 @@ struct host
     uint32_t operation; /* what is being carried out while no actor runs; 0: nothing */
     size_t mapping_size;
     /* Outside the arena, the same for the host's whole life: */
+    struct watch *watch;   /* not NULL */
     struct oracle *oracle; /* not NULL; oracle_first until somebody puts another one here, and deletes the one before */
     struct image_files *image_files;
     /* The rooms that are built upon this core: */

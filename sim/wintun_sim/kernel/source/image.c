@@ -398,9 +398,14 @@ struct image *image_of(uintptr_t address)
     return NULL;
 }
 
+uint64_t image_offset(const struct image *image, uintptr_t address)
+{
+    return address - image->file->base;
+}
+
 const char *image_place(const struct image *image, uintptr_t address, char *text, size_t size)
 {
-    uint64_t relative = address - image->file->base;
+    uint64_t relative = image_offset(image, address);
     const char *name;
     const Elf64_Sym *symbol = elf_file_function_at(&image->file->elf, relative, &name);
     if (symbol == NULL)

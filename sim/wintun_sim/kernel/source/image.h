@@ -84,6 +84,9 @@ void *image_symbol(const struct image *image, const char *name);
 /* The image whose mapping `address` lies in, or NULL. */
 struct image *image_of(uintptr_t address);
 
+/* Where `address` lies in the image's file, as its symbols and its debugging information count. */
+uint64_t image_offset(const struct image *image, uintptr_t address);
+
 /* Writes "symbol+0x12" (or "+0x1234" without symbols) for an address in the image. Returns `text`. */
 const char *image_place(const struct image *image, uintptr_t address, char *text, size_t size);
 

@@ -147,11 +147,20 @@ static inline struct actor *choose_next(struct scheduler *scheduler, const struc
     return &scheduler->actors[__builtin_ctzll(runnable)];
 }
 
+/* The limit of steps is reached, or the run is watched. */
+static __attribute__((noinline)) void at_limit(const struct scheduler *scheduler, const struct actor *actor)
+{
+    const struct watch *watch = current_host->watch;
+    if (scheduler->steps >= watch->steps_limit)
+        scheduler_abandon(RUN_BUDGET);
+    watch_point(actor, false);
+}
+
 static inline void pass_point(struct scheduler *scheduler, struct actor *actor)
 {
     actor->points += 1;
-    if (++scheduler->steps >= scheduler->steps_limit)
-        scheduler_abandon(RUN_BUDGET);
+    if (__builtin_expect(++scheduler->steps >= scheduler->steps_limit, 0))
+        at_limit(scheduler, actor);
     struct actor *next = choose_next(scheduler, actor);
     if (next != actor)
         leave_actor(actor, next, false);
@@ -209,6 +218,8 @@ void scheduler_actor_main(void)
     struct scheduler *scheduler = the_scheduler();
     struct actor *actor = scheduler->current;
     actor->entry(actor->argument);
+    if (current_host->watch->on)
+        watch_point(actor, true);
     uint64_t bit = UINT64_C(1) << actor->index;
     scheduler->alive &= ~bit;
     scheduler->runnable &= ~bit;
@@ -248,6 +259,9 @@ enum run_result scheduler_run(uint64_t budget)
     scheduler_runs += 1;
     scheduler->steps_limit =
         budget == 0 || budget > UINT64_MAX - scheduler->steps ? UINT64_MAX : scheduler->steps + budget;
+    current_host->watch->steps_limit = scheduler->steps_limit;
+    if (current_host->watch->on)
+        scheduler->steps_limit = 0;
     scheduler->result = RUN_QUIESCENT;
     uint64_t limit = current_host->clock.run_limit == 0 ? CLOCK_RUN_LIMIT : current_host->clock.run_limit;
     limit = limit > UINT64_MAX - current_host->clock.now ? UINT64_MAX : current_host->clock.now + limit;

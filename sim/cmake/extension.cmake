@@ -1,15 +1,16 @@
-# wintun_sim_extension(MODULE HEADER header SOURCES source...)
+# wintun_sim_extension(MODULE HEADER header... SOURCES source...)
 #
-# Builds the cffi extension MODULE (a dotted Python name) from the marked blocks of HEADER (write_extension.py) and
-# SOURCES. The sources are compiled strictly, as the target <last part of MODULE>_sources; the file that cffi writes is
-# not ours, so it is compiled without those warnings.
+# Builds the cffi extension MODULE (a dotted Python name) from the marked blocks of HEADER (write_extension.py), one
+# file or several of one directory, and SOURCES. The sources are compiled strictly, as the target <last part of
+# MODULE>_sources; the file that cffi writes is not ours, so it is compiled without those warnings.
 
 function(wintun_sim_extension module)
-    cmake_parse_arguments(PARSE_ARGV 1 argument "" "HEADER" "SOURCES")
+    cmake_parse_arguments(PARSE_ARGV 1 argument "" "" "HEADER;SOURCES")
     string(REGEX REPLACE "^.*\\." "" name "${module}")
     string(REGEX REPLACE "\\.[^.]*$" "" package "${module}")
     string(REPLACE "." "/" package "${package}")
-    get_filename_component(header_directory "${argument_HEADER}" DIRECTORY)
+    list(GET argument_HEADER 0 first_header)
+    get_filename_component(header_directory "${first_header}" DIRECTORY)
     set(glue "${CMAKE_CURRENT_BINARY_DIR}/${name}_glue.c")
     set(writer "${CMAKE_CURRENT_SOURCE_DIR}/cmake/write_extension.py")
 
@@ -21,8 +22,8 @@ function(wintun_sim_extension module)
 
     add_custom_command(
         OUTPUT "${glue}"
-        COMMAND "${Python_EXECUTABLE}" "${writer}" "${module}" "${argument_HEADER}" "${glue}"
-        DEPENDS "${argument_HEADER}" "${writer}"
+        COMMAND "${Python_EXECUTABLE}" "${writer}" "${module}" ${argument_HEADER} "${glue}"
+        DEPENDS ${argument_HEADER} "${writer}"
         VERBATIM)
     wintun_sim_library(${name} "${glue}")
     target_link_libraries(${name} PRIVATE ${name}_sources)

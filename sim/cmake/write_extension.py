@@ -1,8 +1,8 @@
-"""Writes the C source of a cffi extension, whose declarations are read from marked blocks of a C header.
+"""Writes the C source of a cffi extension, whose declarations are read from marked blocks of C headers.
 
-    python write_extension.py MODULE HEADER OUTPUT
+    python write_extension.py MODULE HEADER… OUTPUT
 
-The header is read once by the C compiler and once, in part, by cffi: everything between a line `/* cffi: begin */` and
+A header is read once by the C compiler and once, in part, by cffi: everything between a line `/* cffi: begin */` and
 the next line `/* cffi: end */`, for as many blocks as there are. So what C and Python believe about a structure or a
 function is one text. Preprocessor lines in a block must be ones that cffi knows (`#define NAME 1`).
 """
@@ -34,18 +34,20 @@ def declarations(header: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("module")
-    parser.add_argument("header", type=Path)
+    parser.add_argument("headers", type=Path, nargs="+", metavar="HEADER")
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     builder = cffi.FFI()
-    try:
-        builder.cdef(declarations(arguments.header.read_text(encoding="utf-8")))
-    except (OSError, ValueError, cffi.CDefError) as error:
-        print(f"{arguments.header}: {error}", file=sys.stderr)
-        return 1
+    for header in arguments.headers:
+        try:
+            builder.cdef(declarations(header.read_text(encoding="utf-8")))
+        except (OSError, ValueError, cffi.CDefError) as error:
+            print(f"{header}: {error}", file=sys.stderr)
+            return 1
     builder.cdef("static char *const WINTUN_SIM_VERSION;")
     # CMake passes the version as VERSION_TEXT; the macro must not have the name that cffi declares.
-    prelude = f'#include "{arguments.header.name}"\nstatic char *const WINTUN_SIM_VERSION = VERSION_TEXT;\n'
+    includes = "".join(f'#include "{header.name}"\n' for header in arguments.headers)
+    prelude = f"{includes}static char *const WINTUN_SIM_VERSION = VERSION_TEXT;\n"
     builder.set_source(arguments.module, prelude)
     builder.emit_c_code(str(arguments.output))
     return 0

@@ -114,6 +114,11 @@ class Operations:
             target.count = len(operations)
         return array
 
+    def groups(self, groups: Sequence[Sequence[tuple[Operation, Path | None]]]) -> list[Any]:
+        """Return an array of structures for each group."""
+        self._kept.clear()
+        return [self._keep(self._array(operations)) for operations in groups]
+
     def _array(self, operations: Sequence[tuple[Operation, Path | None]]) -> Any:
         array = self._ffi.new("struct host_operation[]", len(operations))
         for target, (operation, path) in zip(array, operations, strict=True):
@@ -232,8 +237,11 @@ class Events:
     def take(self, host: Any) -> list[Event]:
         """Return the events of ``host``, oldest first."""
         events = self._host_events(host, self._count)
-        count = self._count[0]
-        data = self._ffi.buffer(self._host_bytes(host, self._length), self._length[0])
+        return self.read(events, self._count[0], self._host_bytes(host, self._length), self._length[0])
+
+    def read(self, events: Any, count: int, bytes_: Any, length: int) -> list[Event]:
+        """Return what ``count`` structures say whose data lie in ``length`` bytes at ``bytes_``, oldest first."""
+        data = self._ffi.buffer(bytes_, length)
         taken: list[Event] = []
         for number in range(count):
             event = events[number]

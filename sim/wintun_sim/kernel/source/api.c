@@ -5,18 +5,9 @@
 
 #include "io_room.h"
 #include "ndis_room.h"
-#include "operation.h"
+#include "play.h"
 
 #define DEFAULT_STEP_LIMIT UINT64_C(10000000)
-
-/* What is the caller's rather than the world's: outside the arena, untouched by a restore. */
-struct api_room
-{
-    struct snapshot *snapshot;
-    uint32_t *script; /* of a replaying oracle */
-    uint64_t step_limit;
-    bool unusable; /* an actor is left over that can never end */
-};
 
 static struct oracle *make_oracle(const struct host_options *options, struct api_room *api)
 {
@@ -91,85 +82,6 @@ void host_destroy(struct host *host)
     api_delete(api);
 }
 
-/* One HOST_EVENT_STUCK for each actor that is left, at least one. */
-static void log_stuck(enum run_result result)
-{
-    char text[768];
-    for (struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1u))
-    {
-        struct host_event *event = log_event(HOST_EVENT_STUCK, actor->operation);
-        const uintptr_t place = actor_place(actor);
-        char where[256] = "";
-        char why[384];
-        if (place != 0)
-            image_place(image_of(place), place - 1, where, sizeof where);
-        int length = snprintf(text, sizeof text, "%s%s%s%s", actor_describe(actor, why, sizeof why),
-                              result == RUN_BUDGET ? ", after more steps than are allowed" : "",
-                              place == 0 ? "" : ", in ", where);
-        log_data(event, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
-    }
-}
-
-static int settle(struct host *host, enum run_result result)
-{
-    switch (result)
-    {
-    case RUN_QUIESCENT:
-        return HOST_QUIET;
-    case RUN_BLOCKED:
-        log_stuck(result);
-        host->api->unusable = true;
-        return HOST_BLOCKED;
-    case RUN_BUDGET:
-        log_stuck(result);
-        host->api->unusable = true;
-        return HOST_EXHAUSTED;
-    case RUN_CRASHED:
-    default:
-        host->api->unusable = true;
-        return HOST_CRASHED;
-    }
-}
-
-static void check_memory(void)
-{
-    arena_check();
-    client_check();
-}
-
-/* Lets actors run until nothing can go on, and then, once it is all that is left, the stack give back what it kept. */
-static int run(struct host *host, uint32_t operation)
-{
-    enum run_result result = scheduler_run(host->api->step_limit);
-    while (result == RUN_QUIESCENT && receive_has_kept())
-    {
-        actor_start(receive_return_kept, NULL, operation);
-        result = scheduler_run(host->api->step_limit);
-    }
-    return settle(host, result);
-}
-
-static int perform_one(struct host *host, const struct host_operation *operation)
-{
-    host->operation = operation->id;
-    struct actor_work work = {operation, 1};
-    int result = HOST_QUIET;
-    if (operation->kind == HOST_HALT)
-    {
-        receive_keep_no_longer();
-        result = run(host, operation->id);
-    }
-    if (result == HOST_QUIET && operation_prepare(operation))
-    {
-        actor_start(operation_actor, &work, operation->id);
-        result = run(host, operation->id);
-        if (operation->kind == HOST_HALT || operation->kind == HOST_UNLOAD)
-            check_memory();
-    }
-    host->operation = 0;
-    return result;
-}
-
 int host_perform(struct host *host, const struct host_operation *operations, size_t count, size_t *done)
 {
     host_enter(host);
@@ -177,7 +89,7 @@ int host_perform(struct host *host, const struct host_operation *operations, siz
     size_t index = 0;
     while (result == HOST_QUIET && index < count)
     {
-        result = perform_one(host, &operations[index]);
+        result = play_one(host, &operations[index]);
         index += result == HOST_QUIET;
     }
     if (done != NULL)
@@ -192,14 +104,14 @@ int host_pass_time(struct host *host, uint64_t least, uint64_t most)
     int result = host->api->unusable ? HOST_CRASHED : HOST_QUIET;
     receive_keep_no_longer();
     if (result == HOST_QUIET)
-        result = run(host, 0);
+        result = play_to_rest(host, 0);
     const uint64_t start = clock_now();
     const uint64_t soon = least > UINT64_MAX - start ? UINT64_MAX : start + least;
     const uint64_t late = most > UINT64_MAX - start ? UINT64_MAX : start + most;
     while (result == HOST_QUIET && (clock_now() < soon || (clock_now() < late && time_owed())))
     {
         clock_advance_towards(clock_now() < soon ? soon : late);
-        result = run(host, 0);
+        result = play_to_rest(host, 0);
         time_check();
     }
     host->operation = 0;
@@ -209,7 +121,6 @@ int host_pass_time(struct host *host, uint64_t least, uint64_t most)
 
 int host_run(struct host *host, const struct host_actor *actors, size_t count)
 {
-    struct actor_work work[ACTOR_LIMIT];
     host_enter(host);
     int result = host->api->unusable || count > ACTOR_LIMIT ? HOST_CRASHED : HOST_QUIET;
     bool prepared = true;
@@ -217,15 +128,7 @@ int host_run(struct host *host, const struct host_actor *actors, size_t count)
         for (size_t number = 0; number < actors[index].count; number++)
             prepared = operation_prepare(&actors[index].operations[number]) && prepared;
     if (result == HOST_QUIET && prepared)
-    {
-        for (size_t index = 0; index < count; index++)
-        {
-            work[index] = (struct actor_work){actors[index].operations, actors[index].count};
-            if (actors[index].count != 0)
-                actor_start(operation_actor, &work[index], actors[index].operations[0].id);
-        }
-        result = run(host, 0);
-    }
+        result = play_actors(host, actors, count);
     host_leave();
     return result;
 }
@@ -253,7 +156,7 @@ void host_clear_events(struct host *host)
 void host_check(struct host *host)
 {
     host_enter(host);
-    check_memory();
+    play_check_memory();
     host_leave();
 }
 
@@ -265,10 +168,7 @@ int host_counters(struct host *host, uint32_t id, struct host_counters *counters
     if (adapter != NULL)
     {
         const uint16_t image = image_number(adapter->miniport->image);
-        counters->nbls_owned = adapter->nbls_owned;
-        counters->reads_pending = request_count(adapter, IRP_MJ_READ);
-        for (const struct host_file *file = host->io->files; file != NULL; file = file->next)
-            counters->handles += file->device->adapter == adapter;
+        play_count(adapter, counters);
         for (const struct block *block = arena_next_live(NULL, BLOCK_NONE, image); block != NULL;
              block = arena_next_live(block, BLOCK_NONE, image))
             counters->allocations += block->kind == BLOCK_POOL || block->kind == BLOCK_NBL_POOL;

@@ -175,6 +175,9 @@ void oid_check_time(void);
 
 /* Whether a miniport owes NDIS something: sent NBLs, an OID request, the end of a pause or restart. */
 bool time_owed(void);
+
+/* Whether it owes one of the last two: what it must bring without anybody's help. */
+bool time_changes(void);
 bool oid_is_pending(void);
 
 /* NBL pools (ndis_nbl.c) */

@@ -43,10 +43,18 @@ void time_check(void)
     oid_check_time();
 }
 
+bool time_changes(void)
+{
+    for (const struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
+        if (adapter->pause_operation != 0 || adapter->restart_operation != 0)
+            return true;
+    return oid_is_pending();
+}
+
 bool time_owed(void)
 {
     for (const struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
-        if (adapter->nbls_owned != 0 || adapter->pause_operation != 0 || adapter->restart_operation != 0)
+        if (adapter->nbls_owned != 0)
             return true;
-    return oid_is_pending();
+    return time_changes();
 }

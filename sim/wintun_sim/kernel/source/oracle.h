@@ -1,8 +1,11 @@
 /* One oracle answers every choice of a run: who goes on, which allocation fails. Same answers, same run, to the byte.
  *
  * A strategy is a `choose` function with a few words of state, one small file each: oracle_first.c (always 0),
- * oracle_random.c (seeded), oracle_replay.c (a list of choices). What was chosen is recorded for replays. A choice with
- * one option is never asked. An oracle lives outside the arena: a restore takes no choice back, whoever explores does.
+ * oracle_random.c (seeded), oracle_depth_first.c (one after the other). What was chosen is recorded for replays. A
+ * choice with one option is never asked. An oracle lives outside the arena: a restore takes no choice back, whoever
+ * explores does (explore.c).
+ *
+ * A strategy may look at current_host->scheduler: who is runnable, and each actor's point and object.
  */
 #ifndef WINTUN_SIM_ORACLE_H
 #define WINTUN_SIM_ORACLE_H
@@ -10,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct actor;
 
 enum choice_kind
 {
@@ -29,28 +34,49 @@ enum choice_kind
 struct oracle
 {
     uint32_t (*choose)(struct oracle *oracle, enum choice_kind kind, uint32_t options);
+
+    /* After a run: makes ready for the next one; false when there is none. NULL: there always is. */
+    bool (*again)(struct oracle *oracle);
+
+    /* Hears of each actor that is about to go on from its scheduling point, chosen or the only one. NULL: need not. */
+    void (*step)(struct oracle *oracle, const struct actor *actor);
+
+    void (*discard)(struct oracle *oracle); /* gives back what the strategy holds beside itself; NULL: nothing */
+
     uint64_t state[4];      /* the strategy's own */
-    const uint32_t *script; /* replay: the choices to repeat */
+    const uint32_t *script; /* the choices that a run begins with, whatever the strategy would say */
     size_t script_length;
-    size_t script_position;
-    bool faults;   /* whether CHOICE_FAULT is asked at all */
-    bool diverged; /* replay: the run asked for another choice than the script has */
+    size_t diverged_at; /* of `diverged`: which choice of the script */
+    bool faults;        /* whether CHOICE_FAULT is asked at all */
+    bool diverged;      /* the run asked for another choice than the script has */
     uint32_t *record;
     size_t count; /* choices recorded */
     size_t capacity;
+    uint64_t preemptions; /* choices of another actor while the running one could go on */
 };
 
 struct oracle *oracle_first_new(void);
 struct oracle *oracle_random_new(uint64_t seed);
 
-/* Answers from `script`, which must outlive the oracle; beyond its end 0. A choice of another kind or with another
- * number of options than the script has sets `diverged`, and from there the answers are 0.
+/* Every run, one after the other, the first option of each choice first. `bound` preemptions at most in one run
+ * (UINT32_MAX: any number); choices from number `levels` on stay 0 (SIZE_MAX: none does).
  */
+struct oracle *oracle_depth_first_new(uint32_t bound, size_t levels);
+
+/* Whether it left out a run for its bound. */
+bool oracle_depth_first_cut(const struct oracle *oracle);
+
+/* First answers from `script`, which must outlive the oracle; then 0. */
 struct oracle *oracle_replay_new(const uint32_t *script, size_t length);
 
 void oracle_delete(struct oracle *oracle);
 
-/* Forgets what was recorded; a replay starts again at its script's beginning, a random one goes on. */
+/* Puts `script` before what the strategy says; it must outlive the oracle. A choice of another kind or with another
+ * number of options than the script has sets `diverged`, and from there the answers are 0.
+ */
+void oracle_begin_with(struct oracle *oracle, const uint32_t *script, size_t length);
+
+/* Forgets what was recorded: another run begins, with its script; a random one goes on. */
 void oracle_clear(struct oracle *oracle);
 
 /* Asks, and records the answer. 1 <= options <= CHOICE_OPTIONS_LIMIT; 1 gives 0 without asking. */
@@ -59,5 +85,12 @@ uint32_t oracle_choose(struct oracle *oracle, enum choice_kind kind, uint32_t op
 /* Uniform in [0, options), for strategies: xoshiro256** over `state`. */
 uint32_t oracle_draw(uint64_t state[4], uint32_t options);
 void oracle_seed(uint64_t state[4], uint64_t seed);
+
+/* The seed of one run of many: it depends on nothing but these two. */
+void oracle_seed_run(uint64_t state[4], uint64_t seed, uint64_t run);
+
+/* For growing arrays of strategies: room for `needed` elements of `size` bytes in *array. Ends the process when the
+ * system refuses: an exploration with holes would be a lie. */
+void oracle_grow(void *array, size_t *capacity, size_t needed, size_t size);
 
 #endif

@@ -24,6 +24,12 @@ void oracle_seed(uint64_t state[4], uint64_t seed)
     }
 }
 
+void oracle_seed_run(uint64_t state[4], uint64_t seed, uint64_t run)
+{
+    oracle_seed(state, seed);
+    oracle_seed(state, state[0] ^ run * UINT64_C(0xD1342543DE82EF95));
+}
+
 uint32_t oracle_draw(uint64_t state[4], uint32_t options)
 {
     uint64_t drawn = rotate_left(state[1] * 5, 7) * 9;

@@ -126,19 +126,16 @@ static void leave_actor(struct actor *from, struct actor *next, bool ends)
         say_place(from);
 }
 
-/* Asks the oracle who goes on; NULL when nobody can. `first` is option 0 if it can go on. */
-static inline struct actor *choose_next(struct scheduler *scheduler, const struct actor *first)
+/* Asks the oracle which of several goes on. `first` is option 0 if it can. */
+static inline struct actor *ask_for_next(struct scheduler *scheduler, struct oracle *oracle, const struct actor *first)
 {
     uint64_t runnable = scheduler->runnable;
-    if (runnable == 0)
-        return NULL;
-    if ((runnable & (runnable - 1)) == 0)
-        return &scheduler->actors[__builtin_ctzll(runnable)];
-    uint32_t chosen = oracle_choose(current_host->oracle, CHOICE_ACTOR, (uint32_t)__builtin_popcountll(runnable));
+    uint32_t chosen = oracle_choose(oracle, CHOICE_ACTOR, (uint32_t)__builtin_popcountll(runnable));
     if (first != NULL && (runnable >> first->index & 1) != 0)
     {
         if (chosen == 0)
             return &scheduler->actors[first->index];
+        oracle->preemptions += 1;
         chosen -= 1;
         runnable &= ~(UINT64_C(1) << first->index);
     }
@@ -154,6 +151,20 @@ static __attribute__((noinline)) void at_limit(const struct scheduler *scheduler
     if (scheduler->steps >= watch->steps_limit)
         scheduler_abandon(RUN_BUDGET);
     watch_point(actor, false);
+}
+
+/* Who goes on; NULL when nobody can. */
+static inline struct actor *choose_next(struct scheduler *scheduler, const struct actor *first)
+{
+    const uint64_t runnable = scheduler->runnable;
+    if (runnable == 0)
+        return NULL;
+    struct oracle *oracle = current_host->oracle;
+    struct actor *next = (runnable & (runnable - 1)) == 0 ? &scheduler->actors[__builtin_ctzll(runnable)]
+                                                          : ask_for_next(scheduler, oracle, first);
+    if (__builtin_expect(oracle->step != NULL, 0))
+        oracle->step(oracle, next);
+    return next;
 }
 
 static inline void pass_point(struct scheduler *scheduler, struct actor *actor)

@@ -2,7 +2,7 @@
 #ifndef WINTUN_SIM_SCHEDULER_H
 #define WINTUN_SIM_SCHEDULER_H
 
-#include "actor.h"
+#include "host.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -23,6 +23,13 @@ void *scheduler_stack_top(const struct actor *actor);
 
 /* Forgets what the address sanitizer thinks of a stack that was left in the middle. */
 void scheduler_clean_stack(const struct actor *actor);
+
+/* For strategies: whether the actor that runs could go on now, so that any option but the first preempts it. */
+static inline bool scheduler_running_can_go_on(void)
+{
+    const struct scheduler *scheduler = &current_host->scheduler;
+    return scheduler->current != NULL && (scheduler->runnable >> scheduler->current->index & 1) != 0;
+}
 
 /* From one actor's stack to the next, with the guard page below each. */
 enum

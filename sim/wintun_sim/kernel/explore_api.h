@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host kernel's face for exploring: one concurrent scenario, run again and again from the same world under a
+ * strategy, until every schedule was taken or a budget is used up. No choice crosses into the caller.
+ *
+ * A run: the world is brought back to where the explorer was made; the actors do their operations as the strategy
+ * interleaves them; what a miniport then owes NDIS gets virtual time; what the adapters own is counted; the ending's
+ * operations are done one at a time, with the first option of every choice. A run that does not end quietly (enum
+ * host_result) has no ending. What happened is the run's log: its events, their bytes, its result and what was counted.
+ *
+ * Each distinct log is kept once, with the choices of the first run that showed it.
+ */
+#ifndef WINTUN_SIM_EXPLORE_API_H
+#define WINTUN_SIM_EXPLORE_API_H
+
+#include "host_api.h"
+
+/* cffi: begin */
+
+struct host_explorer;
+
+/* What is explored. All of it must outlive the explorer. */
+struct host_scenario
+{
+    const struct host_actor *actors;
+    uint64_t actor_count; /* at most 60 */
+    const struct host_operation *ending;
+    uint64_t ending_count;
+    uint64_t point_limit; /* scheduling points in one run before it counts as endless; 0: 100,000 */
+};
+
+enum host_strategy_kind
+{
+    HOST_STRATEGY_DEPTH_FIRST = 0, /* every run within `bound` */
+    HOST_STRATEGY_RANDOM,          /* every choice drawn, with the same odds for each option; never at an end */
+    HOST_STRATEGY_REPLAY           /* one run: the prefix, then the first of all options */
+};
+
+struct host_strategy
+{
+    uint32_t kind;          /* enum host_strategy_kind */
+    uint32_t bound;         /* depth-first: preemptions in one run at most; UINT32_MAX: any number */
+    uint64_t levels;        /* depth-first: choices from this number on stay 0; 0: none does */
+    uint64_t seed;          /* random: run number i draws from this seed and i alone */
+    uint64_t first;         /* random: the number of the first run */
+    const uint32_t *prefix; /* the choices that every run begins with; read when the strategy begins */
+    uint64_t prefix_length;
+    uint64_t log_limit; /* distinct logs that are kept at most; 0: 100,000 */
+};
+
+enum host_progress
+{
+    HOST_EXPLORING = 0, /* there is more to do */
+    HOST_COMPLETE,      /* the strategy has no other run */
+    HOST_FULL,          /* one more distinct log than is kept */
+    HOST_DIVERGED       /* the prefix asks for a choice that the run does not have */
+};
+
+struct host_exploration
+{
+    uint64_t runs;
+    uint64_t points;          /* scheduling points passed in all of them, endings not counted */
+    uint64_t longest;         /* scheduling points of the longest */
+    uint64_t longest_choices; /* choices of the run that had most */
+    uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
+    uint32_t progress;        /* enum host_progress */
+    uint32_t cut;             /* depth-first: 1 when runs were left out for the bound */
+};
+
+struct host_counted
+{
+    uint32_t adapter;
+    uint32_t reserved;
+    struct host_counters counters; /* without allocations */
+};
+
+/* Valid until the strategy is begun anew or the explorer deleted. */
+struct host_log
+{
+    const struct host_event *events;
+    uint64_t event_count;
+    const uint8_t *bytes;
+    uint64_t byte_count;
+    const uint32_t *choices; /* of the first run that showed it */
+    uint64_t choice_count;
+    const struct host_counted *counted; /* each adapter that there was when the actors had ended */
+    uint64_t counted_count;
+    uint64_t seen;        /* in how many runs */
+    uint64_t first_run;   /* the number of the first, from 0 */
+    uint64_t points;      /* its scheduling points */
+    uint64_t preemptions; /* its choices of another actor while the running one could go on */
+    uint32_t result;      /* enum host_result */
+    uint32_t reserved;
+};
+
+/* An explorer of `scenario` from the world as it is. NULL with a reason in error: an image cannot be loaded, the host
+ * is unusable, or there is no memory. The host may be used for other things between calls and is left as it was here.
+ */
+struct host_explorer *host_explorer_new(struct host *host, const struct host_scenario *scenario, char *error,
+                                        size_t error_size);
+void host_explorer_delete(struct host_explorer *explorer);
+
+/* Forgets what was found, and begins. 1, or 0 when the strategy makes no sense or there is no memory. */
+int host_explorer_begin(struct host_explorer *explorer, const struct host_strategy *strategy);
+
+/* Makes `runs` runs at most; enum host_progress. What is found does not depend on how it is cut into calls. */
+int host_explorer_go(struct host_explorer *explorer, uint64_t runs);
+
+void host_explorer_state(const struct host_explorer *explorer, struct host_exploration *state);
+
+/* The choices of the run that was made last; valid until the next. */
+const uint32_t *host_explorer_choices(const struct host_explorer *explorer, size_t *count);
+
+/* How many distinct logs were found, and the one at `index`, in the order in which they were found. */
+size_t host_explorer_logs(const struct host_explorer *explorer);
+void host_explorer_log(const struct host_explorer *explorer, size_t index, struct host_log *log);
+
+/* cffi: end */
+
+#endif

@@ -1,0 +1,347 @@
+"""One concurrent scenario on a driver's image, run again and again until every schedule was taken, or enough of them.
+
+The set-up is done once; then each run begins from the same world, without a step back into Python: the actors do their
+operations as the strategy interleaves them, what the driver then owes NDIS gets virtual time, what the adapters own is
+counted, and the ending's operations are done one at a time, each with the first option of every choice. What came of a
+run is its log; each distinct log is here once, with the choices of the first run that showed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from wintun_sim.errors import UsageError, WintunSimError
+from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine
+from wintun_sim.kernel.marshal import Operations
+from wintun_sim.lifecycle import Order
+from wintun_sim.operations import Counters, Event, Operation
+
+SLICE: Final = 1000
+"""Runs between two looks at progress."""
+
+UNBOUNDED: Final = 0xFFFFFFFF
+"""As many preemptions as there can be."""
+
+_U64: Final = 0xFFFFFFFFFFFFFFFF
+_ERROR_SIZE: Final = 4096
+
+
+class Strategy(Enum):
+    """How the schedule of the next run is found."""
+
+    DEPTH_FIRST = "depth-first"
+    """One schedule after the other, with ``bound`` preemptions at most; a preemption is the choice of another actor
+    while the running one could go on."""
+    RANDOM = "random"
+    """Each option of each choice with the same odds. Run number i draws from the seed and i alone."""
+    REPLAY = "replay"
+    """One run by given choices, and then the first option of each."""
+
+
+class Result(Enum):
+    """How a run ended; in the order of ``enum host_result``."""
+
+    QUIET = "quiet"
+    """Everything ended. Pending reads are no actors."""
+    BLOCKED = "blocked"
+    """An actor waits for what nobody will bring: a RuleBroken named Stuck says who and for what."""
+    CRASHED = "crashed"
+    """A RuleBroken named Crash says where."""
+    EXHAUSTED = "exhausted"
+    """No end came within the limit of scheduling points: a RuleBroken named Stuck for each actor that is left."""
+
+
+_RESULTS: Final = tuple(Result)
+Choice = tuple[int, int, int]
+"""Its kind (``enum choice_kind``), the number of options, and the option taken."""
+
+
+class Diverged(WintunSimError):
+    """A schedule asks for a choice that the run does not have: it was made for another scenario, image or version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What came of a run, and of all runs that cannot be told from it."""
+
+    events: tuple[Event, ...]
+    """In order, the ending's too."""
+    counters: tuple[tuple[str, Counters], ...]
+    """What each adapter owned when the actors had ended, before the ending."""
+    result: Result
+    choices: tuple[int, ...]
+    """Of the first run that showed it; see :func:`choice`."""
+    seen: int
+    """In how many runs."""
+    first_run: int
+    """The number of the first of them, from 0."""
+    points: int
+    """The scheduling points of that run, the ending's not counted."""
+    preemptions: int
+    """How often it chose another actor while the running one could go on."""
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What was found: the distinct logs in the order of the first runs that showed them, and how much was done."""
+
+    strategy: Strategy
+    logs: list[Log] = field(default_factory=list)
+    runs: int = 0
+    steps: int = 0
+    """Scheduling points passed in all runs."""
+    complete: bool = False
+    """The strategy has no other run. A random one always has."""
+    cut: bool = False
+    """Runs were left out for the bound, so that ``complete`` holds within it only."""
+    longest: int = 0
+    """Scheduling points of the longest run."""
+    longest_choices: int = 0
+    """Choices of the run that had most."""
+
+
+def choice(number: int) -> Choice:
+    """Take a choice apart: kind (1 actor, 2 fault, 3 host), options, the option taken."""
+    return number >> 16, number >> 8 & 0xFF, number & 0xFF
+
+
+def union(parts: Iterable[Exploration]) -> Exploration:
+    """Put together what the shards of one exploration found, given in the order of the shards.
+
+    The same logs, each with the choices of the first shard that has it, come of any way to cut it.
+    """
+    parts = list(parts)
+    whole = Exploration(parts[0].strategy, complete=True)
+    logs: dict[tuple[object, ...], Log] = {}
+    for part in parts:
+        for log in part.logs:
+            key = (log.events, tuple(getattr(event, "data", b"") for event in log.events), log.counters, log.result)
+            known = logs.get(key)
+            first, seen = (known, known.seen + log.seen) if known is not None else (log, log.seen)
+            run = first.first_run if known is not None else whole.runs + log.first_run
+            logs[key] = Log(
+                first.events,
+                first.counters,
+                first.result,
+                first.choices,
+                seen,
+                run,
+                first.points,
+                first.preemptions,
+            )
+        whole.runs += part.runs
+        whole.steps += part.steps
+        whole.complete &= part.complete
+        whole.cut |= part.cut
+        whole.longest = max(whole.longest, part.longest)
+        whole.longest_choices = max(whole.longest_choices, part.longest_choices)
+    whole.logs = list(logs.values())
+    return whole
+
+
+class Explorer:
+    """One concurrent scenario on one image, explored as often as wanted; a context manager that closes itself."""
+
+    def __init__(
+        self,
+        image: Path | None = None,
+        *,
+        order: Order | str = Order.STRICT,
+        ndis: tuple[int, int] = (6, 80),
+        images: Mapping[str, Path] | None = None,
+        setup: Sequence[Operation],
+        actors: Sequence[Sequence[Operation]],
+        ending: Sequence[Operation] = (),
+        demand: Callable[[Operation], Demand] = lambda operation: Demand.NONE,
+        point_limit: int = 100_000,
+    ) -> None:
+        """Do ``setup`` on a new machine, and be ready to explore from there.
+
+        A run with more scheduling points than ``point_limit`` counts as endless. Raises what ``DriverMachine`` raises,
+        ``DriverGone`` when the set-up ends the driver, and ``UsageError`` for an image that cannot be loaded.
+        """
+        self._machine = DriverMachine(image, order=order, ndis=ndis, images=images, demand=demand)
+        self._explorer: Any = None
+        try:
+            self.setup_events = tuple(chain.from_iterable(map(self._machine.perform, setup)))
+            """What happened in the set-up."""
+            self._explorer = self._begin(actors, ending, demand, point_limit)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(
+        self,
+        actors: Sequence[Sequence[Operation]],
+        ending: Sequence[Operation],
+        demand: Callable[[Operation], Demand],
+        point_limit: int,
+    ) -> Any:
+        machine = self._machine
+        machine.take_events()
+        ffi, lib = machine._ffi, machine._lib
+        self._ffi, self._lib = ffi, lib
+        self._operations = Operations(ffi, machine._names, demand)
+        *arrays, last = self._operations.groups([*map(self._with_paths, actors), self._with_paths(ending)])
+        self._actors = ffi.new("struct host_actor[]", len(actors))
+        for target, array in zip(self._actors, arrays, strict=True):
+            target.operations, target.count = array, len(array)
+        self._scenario = ffi.new(
+            "struct host_scenario *", (self._actors, len(actors), last, len(ending), max(point_limit, 1))
+        )
+        error = ffi.new("char[]", _ERROR_SIZE)
+        explorer = lib.host_explorer_new(machine._host, self._scenario, error, _ERROR_SIZE)
+        if explorer == ffi.NULL:
+            raise UsageError(ffi.string(error).decode(errors="replace"))
+        return explorer
+
+    def _with_paths(self, operations: Sequence[Operation]) -> list[tuple[Operation, Path | None]]:
+        return [(operation, self._machine._path_of(operation)) for operation in operations]
+
+    def explore(
+        self,
+        strategy: Strategy,
+        *,
+        bound: int | None = 2,
+        seed: int = 0,
+        first: int = 0,
+        runs: int | None = None,
+        steps: int | None = None,
+        prefix: Sequence[int] = (),
+        choices: Sequence[int] = (),
+        log_limit: int = 100_000,
+        progress: Callable[[int, int], bool] | None = None,
+    ) -> Exploration:
+        """Make runs until there is no other, or ``runs`` were made or ``steps`` scheduling points passed.
+
+        ``bound``: preemptions in one run of DEPTH_FIRST at most; None: any number. ``seed`` and ``first``: RANDOM draws
+        run number ``first`` + i from the seed and that number. ``prefix``: choices with which every run begins.
+        ``choices``: the run of REPLAY. More than ``log_limit`` distinct logs end the exploration, incomplete.
+        ``progress`` is called every thousand runs with the runs and distinct logs so far, and ends the exploration by
+        returning True; nothing else depends on it. Raises ``Diverged`` with the place where a run does not have the
+        choices of ``prefix`` or ``choices``, ``ValueError`` for RANDOM without ``runs`` or ``steps``, ``DriverGone``
+        after ``close``.
+        """
+        if strategy is Strategy.RANDOM and runs is None and steps is None and progress is None:
+            raise ValueError("explore: random schedules never end: say how many runs or steps there shall be")
+        script = self._ffi.new("uint32_t[]", list(choices if strategy is Strategy.REPLAY else prefix))
+        self._start(strategy, bound, seed, first, script, log_limit)
+        return self._go(strategy, runs, steps, progress, script)
+
+    def shards(self, depth: int, *, bound: int | None = 2) -> list[tuple[int, ...]]:
+        """Return prefixes of ``depth`` choices (fewer where a run has fewer) under which every run of DEPTH_FIRST with
+        this bound lies exactly once, in their order. They depend on the scenario and the image alone."""
+        self._start(Strategy.DEPTH_FIRST, bound, 0, 0, self._ffi.new("uint32_t[]", 0), 100_000, levels=max(depth, 1))
+        found = []
+        progress = self._lib.HOST_EXPLORING
+        while progress == self._lib.HOST_EXPLORING:
+            progress = self._lib.host_explorer_go(self._explorer, 1)
+            found.append(self._last_choices()[: max(depth, 1)])
+        return found
+
+    def close(self) -> None:
+        """Give everything back; the explorer cannot be used afterwards. Closing twice does nothing."""
+        if self._explorer is not None:
+            self._lib.host_explorer_delete(self._explorer)
+        self._explorer = None
+        self._machine.close()
+
+    def __enter__(self) -> Explorer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _start(
+        self, strategy: Strategy, bound: int | None, seed: int, first: int, script: Any, log_limit: int, levels: int = 0
+    ) -> None:
+        if self._explorer is None:
+            raise DriverGone("the explorer is closed: make another one")
+        wanted = self._ffi.new("struct host_strategy *")
+        wanted.kind = {
+            Strategy.DEPTH_FIRST: self._lib.HOST_STRATEGY_DEPTH_FIRST,
+            Strategy.RANDOM: self._lib.HOST_STRATEGY_RANDOM,
+            Strategy.REPLAY: self._lib.HOST_STRATEGY_REPLAY,
+        }[strategy]
+        wanted.bound = UNBOUNDED if bound is None else bound
+        wanted.levels = levels
+        wanted.seed, wanted.first = seed & _U64, first
+        wanted.prefix, wanted.prefix_length = script, len(script)
+        wanted.log_limit = log_limit
+        if not self._lib.host_explorer_begin(self._explorer, wanted):
+            raise DriverGone("explore: there is no memory for an exploration")
+
+    def _go(
+        self,
+        strategy: Strategy,
+        runs: int | None,
+        steps: int | None,
+        progress: Callable[[int, int], bool] | None,
+        script: Any,
+    ) -> Exploration:
+        lib = self._lib
+        state = self._ffi.new("struct host_exploration *")
+        left = _U64 if runs is None else runs
+        stopped = False
+        while left and not stopped and state.progress == lib.HOST_EXPLORING:
+            part = min(left, SLICE)
+            lib.host_explorer_go(self._explorer, part)
+            lib.host_explorer_state(self._explorer, state)
+            left -= part
+            stopped = steps is not None and state.points >= steps
+            if progress is not None and progress(state.runs, lib.host_explorer_logs(self._explorer)):
+                stopped = True
+        if state.progress == lib.HOST_DIVERGED:
+            self._raise_diverged(script, state.diverged_at)
+        return Exploration(
+            strategy,
+            list(self._logs()),
+            state.runs,
+            state.points,
+            state.progress == lib.HOST_COMPLETE,
+            bool(state.cut),
+            state.longest,
+            state.longest_choices,
+        )
+
+    def _last_choices(self) -> tuple[int, ...]:
+        count = self._ffi.new("size_t *")
+        choices = self._lib.host_explorer_choices(self._explorer, count)
+        return tuple(self._ffi.unpack(choices, count[0])) if count[0] else ()
+
+    def _raise_diverged(self, script: Any, place: int) -> None:
+        made = self._last_choices()
+        _, wanted, _ = choice(script[place])
+        there = f"a choice among {choice(made[place])[1]}" if place < len(made) else "no choice any more"
+        raise Diverged(
+            f"replay: choice {place + 1} of {len(script)} is one among {wanted}, but the run has {there} there: the "
+            f"schedule belongs to another scenario or image"
+        )
+
+    def _logs(self) -> Iterator[Log]:
+        log = self._ffi.new("struct host_log *")
+        for index in range(self._lib.host_explorer_logs(self._explorer)):
+            self._lib.host_explorer_log(self._explorer, index, log)
+            events = self._machine._events.read(log.events, log.event_count, log.bytes, log.byte_count)
+            yield Log(
+                tuple(events),
+                tuple(self._counted(log.counted[place]) for place in range(log.counted_count)),
+                _RESULTS[log.result],
+                tuple(self._ffi.unpack(log.choices, log.choice_count)) if log.choice_count else (),
+                log.seen,
+                log.first_run,
+                log.points,
+                log.preemptions,
+            )
+
+    def _counted(self, counted: Any) -> tuple[str, Counters]:
+        counters = counted.counters
+        return (
+            self._machine._names.name(counted.adapter),
+            Counters(counters.nbls_owned, counters.reads_pending, counters.handles),
+        )

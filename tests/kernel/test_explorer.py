@@ -1,0 +1,206 @@
+"""One concurrent scenario run again and again: what an exploration returns, and that nothing else has a say in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.specimen import PACKET, broken
+from wintun_sim import native
+from wintun_sim.errors import UnavailableError, UsageError
+from wintun_sim.kernel.explorer import Diverged, Explorer, Result, Strategy, choice, union
+from wintun_sim.kernel.machine import DriverGone, DriverMachine
+from wintun_sim.operations import (
+    Cleanup,
+    Close,
+    Create,
+    Halt,
+    Initialize,
+    IrpCompleted,
+    Load,
+    Nbl,
+    Operation,
+    Pause,
+    Read,
+    Restart,
+    Send,
+    Unload,
+)
+
+SETUP: tuple[Operation, ...] = (
+    Load(name="driver"),
+    Initialize(name="adapter"),
+    Restart(name="restart"),
+    Create(name="client"),
+    Read(name="waiting", handle="client", length=65536),
+)
+PAUSE = (Pause(name="pause"),)
+SEND = (Send(name="send", nbls=(Nbl((PACKET,)), Nbl((PACKET,)))),)
+ENDING: tuple[Operation, ...] = (
+    Halt(name="halt"),
+    Cleanup(name="cleanup", handle="client"),
+    Close(name="close", handle="client"),
+    Unload(name="unload"),
+)
+
+
+def explorer(*, instrumented: bool = False) -> Explorer:
+    try:
+        image = native.driver_image(instrumented=instrumented)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    return Explorer(image, order="raw", setup=SETUP, actors=[PAUSE, SEND], ending=ENDING)
+
+
+@pytest.fixture(scope="module")
+def pause_against_send() -> Iterator[Explorer]:
+    """The driver, a read waiting; it is paused while two packets are sent."""
+    with explorer() as made:
+        yield made
+
+
+def test_every_schedule_within_the_bound_is_taken_and_none_loses_anything(pause_against_send: Explorer) -> None:
+    found = pause_against_send.explore(Strategy.DEPTH_FIRST)
+    assert found.complete
+    assert found.cut
+    assert found.runs == sum(log.seen for log in found.logs) > len(found.logs) > 5
+    for log in found.logs:
+        assert log.result is Result.QUIET
+        assert log.preemptions <= 2
+        assert not broken(log.events)
+        assert dict(log.counters)["adapter"].handles == 1
+    answers = {
+        (event.status, event.information)
+        for log in found.logs
+        for event in log.events
+        if isinstance(event, IrpCompleted) and event.operation == "waiting"
+    }
+    # Nothing was sent before the pause, one packet, or both: the read waits until cleanup cancels it, or carries them.
+    assert {information for _, information in answers} == {0, 48, 96}
+
+
+def test_without_preemptions_only_whole_calls_change_places(pause_against_send: Explorer) -> None:
+    """Two orders: the pause first, or the send."""
+    found = pause_against_send.explore(Strategy.DEPTH_FIRST, bound=0)
+    assert found.complete
+    assert {log.preemptions for log in found.logs} == {0}
+    assert len({log.events for log in found.logs}) == 2
+
+
+def test_the_same_exploration_gives_the_same_to_the_byte_whatever_came_before(pause_against_send: Explorer) -> None:
+    first = pause_against_send.explore(Strategy.DEPTH_FIRST)
+    drawn = pause_against_send.explore(Strategy.RANDOM, seed=3, runs=500)
+    assert pause_against_send.explore(Strategy.DEPTH_FIRST) == first
+    assert pause_against_send.explore(Strategy.RANDOM, seed=3, runs=500) == drawn
+    with explorer() as other:
+        assert other.explore(Strategy.RANDOM, seed=3, runs=500) == drawn
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 9])
+def test_shards_put_together_are_the_whole(pause_against_send: Explorer, depth: int) -> None:
+    whole = pause_against_send.explore(Strategy.DEPTH_FIRST)
+    shards = pause_against_send.shards(depth)
+    assert len(set(shards)) == len(shards) >= depth
+    parts = [pause_against_send.explore(Strategy.DEPTH_FIRST, prefix=prefix) for prefix in shards]
+    assert union(parts) == whole
+
+
+def test_random_runs_may_be_shared_by_their_numbers(pause_against_send: Explorer) -> None:
+    whole = pause_against_send.explore(Strategy.RANDOM, seed=1, runs=300)
+    parts = [pause_against_send.explore(Strategy.RANDOM, seed=1, first=first, runs=100) for first in (0, 100, 200)]
+    assert union(parts).logs == whole.logs
+    assert not whole.complete
+
+
+def test_a_log_is_replayed_exactly_by_its_choices_on_another_explorer(pause_against_send: Explorer) -> None:
+    found = pause_against_send.explore(Strategy.RANDOM, seed=9, runs=200)
+    with explorer() as other:
+        for log in found.logs:
+            (again,) = other.explore(Strategy.REPLAY, choices=log.choices).logs
+            assert (again.events, again.counters, again.choices) == (log.events, log.counters, log.choices)
+
+
+def test_a_schedule_of_another_scenario_is_refused_with_the_place(pause_against_send: Explorer) -> None:
+    choices = list(pause_against_send.explore(Strategy.RANDOM, runs=1).logs[0].choices)
+    assert choice(choices[0]) == (1, 2, choice(choices[0])[2])
+    choices[3] = 1 << 16 | 5 << 8 | 4
+    with pytest.raises(Diverged, match=r"choice 4 of \d+ is one among 5, but the run has a choice among 2 there"):
+        pause_against_send.explore(Strategy.REPLAY, choices=choices)
+    with pytest.raises(Diverged, match=r"choice \d+ of 1000 is one among 2, but the run has no choice any more there"):
+        pause_against_send.explore(Strategy.REPLAY, choices=[1 << 16 | 2 << 8] * 1000)
+
+
+def test_budgets_end_an_exploration_and_it_says_so(pause_against_send: Explorer) -> None:
+    assert pause_against_send.explore(Strategy.DEPTH_FIRST, runs=10).runs == 10
+    assert not pause_against_send.explore(Strategy.DEPTH_FIRST, runs=10).complete
+    few = pause_against_send.explore(Strategy.DEPTH_FIRST, log_limit=3)
+    assert len(few.logs) == 3
+    assert not few.complete
+    looks = []
+
+    def look(runs: int, logs: int) -> bool:
+        looks.append((runs, logs))
+        return runs >= 2000
+
+    assert pause_against_send.explore(Strategy.RANDOM, progress=look).runs == 2000
+    assert [runs for runs, _ in looks] == [1000, 2000]
+    assert pause_against_send.explore(Strategy.RANDOM, steps=5000).steps >= 5000
+    with pytest.raises(ValueError, match="random schedules never end"):
+        pause_against_send.explore(Strategy.RANDOM)
+
+
+def test_the_instrumented_image_shows_the_same(pause_against_send: Explorer) -> None:
+    """It has more scheduling points where the driver uses interlocked functions; what can come of a run is the same."""
+    with explorer(instrumented=True) as instrumented:
+        there = instrumented.explore(Strategy.DEPTH_FIRST)
+    plain = pause_against_send.explore(Strategy.DEPTH_FIRST)
+    assert {log.events for log in there.logs} >= {log.events for log in plain.logs}
+
+
+def test_a_script_that_explores_prints_the_same_under_every_hash_seed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from tests.kernel.test_explorer import explorer, Strategy\n"
+        "with explorer() as made:\n"
+        "    for strategy in (Strategy.DEPTH_FIRST, Strategy.RANDOM):\n"
+        "        for log in made.explore(strategy, runs=300).logs:\n"
+        "            print(log)\n",
+        "utf-8",
+    )
+    outputs = set()
+    for seed in ("0", "1"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+
+
+def test_mistakes_of_the_caller_are_said_where_they_are_made(tmp_path: Path) -> None:
+    with explorer() as closed:
+        pass
+    with pytest.raises(DriverGone, match="closed"):
+        closed.explore(Strategy.DEPTH_FIRST)
+    text = tmp_path / "text.so"
+    text.write_text("no image")
+    with pytest.raises(UsageError, match=r"explore: .*text\.so"):
+        Explorer(images={"late": text}, setup=SETUP, actors=[[Load(name="late")]])
+    with pytest.raises(UsageError, match="too many actors: at most 60"):
+        Explorer(setup=SETUP, actors=[PAUSE] * 61)
+
+
+def test_the_machine_plays_on_as_if_nobody_had_explored() -> None:
+    """An exploration leaves the world as it found it; so does one that is left in the middle."""
+    with explorer() as made:
+        made.explore(Strategy.DEPTH_FIRST, runs=7)
+        after = made._machine.perform(Pause(name="later"))
+    machine = DriverMachine(order="raw")
+    for operation in SETUP:
+        machine.perform(operation)
+    machine.take_events()
+    assert after == machine.perform(Pause(name="later"))
+    machine.close()

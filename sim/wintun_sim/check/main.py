@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from wintun_sim.check.finding import Finding, say_operation
+from wintun_sim.check.isolated import Death, isolated, team
 from wintun_sim.check.machines import CURRENT, open_model
 from wintun_sim.check.report import Found, Report
 from wintun_sim.check.shrink import shrink
@@ -34,55 +32,6 @@ NO_SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({})
 
 Watcher = Callable[[int, int], None]
 """Told how many operations are done, and how many there are, from time to time."""
-
-
-class Crew:
-    """An executor that does tasks in worker processes, one for each of its threads."""
-
-    def __init__(self, jobs: int) -> None:
-        self._threads = ThreadPoolExecutor(jobs)
-        self._own = threading.local()
-        self._workers: list[Worker] = []
-        self._closing = False
-
-    def submit(self, task: Task, image: Path | None) -> Future[Result]:
-        """Do one task some time."""
-        return self._threads.submit(self._do, task, image)
-
-    def _worker(self) -> Worker:
-        worker = getattr(self._own, "worker", None)
-        if worker is None:
-            worker = self._own.worker = Worker()
-            self._workers.append(worker)
-        return worker
-
-    def _do(self, task: Task, image: Path | None) -> Result:
-        try:
-            return self._worker().call(perform, task, image)
-        except WorkerDied as death:
-            if self._closing:
-                raise
-            return _post_mortem(task, death)
-
-    def close(self) -> None:
-        """Give everything back; what is under way is broken off."""
-        self._closing = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.abandon()
-        self._threads.shutdown()
-        for worker in self._workers:
-            worker.close()
-
-
-@contextmanager
-def crew(jobs: int) -> Iterator[Crew]:
-    """Open a crew of ``jobs`` workers."""
-    members = Crew(jobs)
-    try:
-        yield members
-    finally:
-        members.close()
 
 
 def default_jobs() -> int:
@@ -149,10 +98,11 @@ def check(
     tasks = plan(seed, steps, captures, scenarios, revision)
     report = Report(seed, image, planned=steps, revision=revision)
     failing: list[Finding] = []
-    with crew(jobs or default_jobs()) as members:
-        futures = [members.submit(task, image) for task in tasks]
+    with team(jobs or default_jobs()) as members:
+        futures = [members.submit(isolated, perform, task, image) for task in tasks]
         for task, future in zip(tasks, futures, strict=True):
-            result = future.result()
+            done = future.result()
+            result = _post_mortem(task, done) if isinstance(done, Death) else done
             report.note(task, result)
             if watcher is not None:
                 watcher(report.steps, steps)
@@ -225,13 +175,13 @@ def judge(scenario: Scenario, image: Path | None, revision: str = CURRENT) -> Co
         worker.close()
 
 
-def _post_mortem(task: Task, death: WorkerDied) -> Result:
+def _post_mortem(task: Task, death: Death) -> Result:
     operations = tuple(drawn(task, death.steps))
     return Result(death.steps, _deadly(operations, death, task.order, task.ndis, task.revision), Visited())
 
 
 def _deadly(
-    operations: Sequence[Operation], death: WorkerDied, order: Order, ndis: tuple[int, int], revision: str
+    operations: Sequence[Operation], death: WorkerDied | Death, order: Order, ndis: tuple[int, int], revision: str
 ) -> Finding:
     what = (
         f"no step ended within {PATIENCE:.0f} s" if death.reason == TIMEOUT else f"its process ended ({death.reason})"
@@ -240,4 +190,4 @@ def _deadly(
     return Finding(death.kind, death.reason, f"{where}: {what}", tuple(operations), order, ndis, revision=revision)
 
 
-__all__ = ["DEFAULT_STEPS", "check", "crew", "default_jobs", "explain", "judge", "plan"]
+__all__ = ["DEFAULT_STEPS", "check", "default_jobs", "explain", "judge", "plan"]

@@ -18,7 +18,8 @@ from typing import Final
 from wintun_sim import ndis
 from wintun_sim.check import worker
 from wintun_sim.check.finding import Finding, say_operation
-from wintun_sim.check.main import MOST_FAILING, Crew, Watcher, default_jobs
+from wintun_sim.check.isolated import Death, isolated, team
+from wintun_sim.check.main import MOST_FAILING, Watcher, default_jobs
 from wintun_sim.check.rules_report import RulesFound, RulesReport
 from wintun_sim.check.rules_walk import NO_SUCH_NAME, RulesWalk, demand_of, fault_of, time_after
 from wintun_sim.check.scenarios import Run
@@ -193,19 +194,13 @@ def replay(scenario: Scenario, image: Path) -> tuple[Finding | None, dict[str, t
         judge.close()
 
 
-class RulesCrew(Crew):
-    """Does the tasks of a check by rules alone."""
-
-    def _do(self, task: Task, image: Path | None) -> RulesResult:
-        assert image is not None
-        try:
-            return self._worker().call(perform, task, image)
-        except WorkerDied as death:
-            if self._closing:
-                raise
-            operations = self._worker().call(drawn, task, image, death.steps)
-            finding = _deadly(operations, death, task.order, task.ndis)
-            return RulesResult(death.steps, finding, Visited())
+def _post_mortem(task: Task, image: Path, death: Death) -> RulesResult:
+    process = Worker()
+    try:
+        operations = process.call(drawn, task, image, death.steps)
+    finally:
+        process.close()
+    return RulesResult(death.steps, _deadly(operations, death, task.order, task.ndis), Visited())
 
 
 def check_rules(
@@ -224,13 +219,12 @@ def check_rules(
     """
     report = RulesReport(seed, image, planned=steps)
     failing: list[Finding] = []
-    members = RulesCrew(jobs or default_jobs())
-    try:
+    with team(jobs or default_jobs()) as members:
         tasks = _plan(seed, steps)
-        futures = [members.submit(task, image) for task in tasks]
+        futures = [members.submit(isolated, perform, task, image) for task in tasks]
         for task, future in zip(tasks, futures, strict=True):
-            result = future.result()
-            assert isinstance(result, RulesResult)
+            done = future.result()
+            result = _post_mortem(task, image, done) if isinstance(done, Death) else done
             report.note_rules(task, result.steps, result.visited, result.devices, result.statuses)
             if watcher is not None:
                 watcher(report.steps, steps)
@@ -239,8 +233,6 @@ def check_rules(
                 if len(failing) == most_failing or result.finding.rule == TIMEOUT:
                     report.stopped = True
                     break
-    finally:
-        members.close()
     report.findings.extend(_explain(finding, image) for finding in _distinct(failing))
     if not report.findings and not report.was_judged():
         raise UsageError(f"check: {image} could not be judged: {report.why_not_judged()}")
@@ -296,7 +288,9 @@ def _judge(scenario: Scenario, image: Path, process: Worker) -> tuple[Finding | 
         return _deadly(operations, death, scenario.order, scenario.ndis), {}
 
 
-def _deadly(operations: Sequence[Operation], death: WorkerDied, order: Order, ndis_version: tuple[int, int]) -> Finding:
+def _deadly(
+    operations: Sequence[Operation], death: WorkerDied | Death, order: Order, ndis_version: tuple[int, int]
+) -> Finding:
     end = f"no step ended within {PATIENCE:.0f} s" if death.reason == TIMEOUT else f"its process ended ({death.reason})"
     where = say_operation(operations[-1]) if operations else "before the first operation"
     return Finding(death.kind, death.reason, f"{where}: {end}", tuple(operations), order, ndis_version)

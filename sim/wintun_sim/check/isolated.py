@@ -1,0 +1,83 @@
+"""Does work of the judge's in a process of its own, whatever executor it was handed to.
+
+``isolated`` is what goes into an executor: any ``concurrent.futures.Executor`` will do, on this machine or on another,
+since functions, arguments and results are picklable. Each thread that does such work keeps a worker process
+(``worker.Worker``), so that an image that crashes or hangs ends that process, and the work ends with a ``Death`` to be
+reported instead of with a broken pool.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from wintun_sim.check.worker import Worker, WorkerDied
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Work that ended its process. ``kind`` and ``reason`` are those of ``WorkerDied``; ``steps`` were begun."""
+
+    kind: str
+    reason: str
+    steps: int
+
+
+_own = threading.local()
+
+
+def isolated(function: Callable[..., Result], *arguments: object) -> Result | Death:
+    """Call a function of a module in this thread's worker process; return what it returns, or how it died."""
+    worker: Worker | None = getattr(_own, "worker", None)
+    if worker is None:
+        worker = _own.worker = Worker()
+    try:
+        return worker.call(function, *arguments)
+    except WorkerDied as death:
+        return Death(death.kind, death.reason, death.steps)
+
+
+class Team(Executor):
+    """An executor of threads, each with a worker process of its own; closing it ends them, whatever they are doing."""
+
+    def __init__(self, jobs: int) -> None:
+        self._threads = ThreadPoolExecutor(jobs)
+        self._local = threading.local()
+        self._workers: list[Worker] = []
+
+    def submit(self, function: Callable[..., Result], /, *arguments: object, **named: object) -> Future[Result]:
+        """Call a function some time, in one of the threads."""
+        return self._threads.submit(self._call, function, arguments)
+
+    def _call(self, function: Callable[..., Result], arguments: tuple[object, ...]) -> Result:
+        worker: Worker | None = getattr(self._local, "worker", None)
+        if worker is None:
+            worker = self._local.worker = Worker()
+            self._workers.append(worker)
+        _own.worker = worker
+        return function(*arguments)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Give everything back; what is under way is broken off."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.abandon()
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.close()
+
+
+@contextmanager
+def team(jobs: int) -> Iterator[Executor]:
+    """Open an executor of ``jobs`` workers."""
+    members = Team(jobs)
+    try:
+        yield members
+    finally:
+        members.shutdown()

@@ -1,0 +1,40 @@
+"""Work that may end its process is done in one of its own, and any executor can hand it out."""
+
+import os
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+from wintun_sim.check import worker
+from wintun_sim.check.isolated import Death, isolated, team
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def fall_over(steps: int) -> int:
+    for _ in range(steps):
+        worker.progress.step()
+    os.abort()
+
+
+@pytest.mark.parametrize("kind", ["team", "threads", "processes"])
+def test_work_that_kills_its_process_is_a_result_like_any_other(kind: str) -> None:
+    """The work handed out after it is done all the same, whoever the executor is."""
+    executor: Executor = ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2)
+    if kind == "team":
+        executor.shutdown()
+        with team(2) as members:
+            check_results(members)
+    else:
+        with executor:
+            check_results(executor)
+
+
+def check_results(executor: Executor) -> None:
+    futures = [executor.submit(isolated, double, number) for number in range(3)]
+    dead = executor.submit(isolated, fall_over, 5)
+    futures += [executor.submit(isolated, double, number) for number in range(3, 6)]
+    assert [future.result() for future in futures] == [0, 2, 4, 6, 8, 10]
+    assert dead.result() == Death("crash", "SIGABRT", 5)

@@ -29,16 +29,30 @@ class Death:
     steps: int
 
 
+class _Kept:
+    """A thread's worker; it ends with the thread."""
+
+    def __init__(self) -> None:
+        self.worker = Worker()
+
+    def __del__(self) -> None:
+        self.worker.close()
+
+
 _own = threading.local()
+
+
+def _own_worker() -> Worker:
+    kept: _Kept | None = getattr(_own, "kept", None)
+    if kept is None:
+        kept = _own.kept = _Kept()
+    return kept.worker
 
 
 def isolated(function: Callable[..., Result], *arguments: object) -> Result | Death:
     """Call a function of a module in this thread's worker process; return what it returns, or how it died."""
-    worker: Worker | None = getattr(_own, "worker", None)
-    if worker is None:
-        worker = _own.worker = Worker()
     try:
-        return worker.call(function, *arguments)
+        return _own_worker().call(function, *arguments)
     except WorkerDied as death:
         return Death(death.kind, death.reason, death.steps)
 
@@ -47,21 +61,12 @@ class Team(Executor):
     """An executor of threads, each with a worker process of its own; closing it ends them, whatever they are doing."""
 
     def __init__(self, jobs: int) -> None:
-        self._threads = ThreadPoolExecutor(jobs)
-        self._local = threading.local()
         self._workers: list[Worker] = []
+        self._threads = ThreadPoolExecutor(jobs, initializer=lambda: self._workers.append(_own_worker()))
 
     def submit(self, function: Callable[..., Result], /, *arguments: object, **named: object) -> Future[Result]:
         """Call a function some time, in one of the threads."""
-        return self._threads.submit(self._call, function, arguments)
-
-    def _call(self, function: Callable[..., Result], arguments: tuple[object, ...]) -> Result:
-        worker: Worker | None = getattr(self._local, "worker", None)
-        if worker is None:
-            worker = self._local.worker = Worker()
-            self._workers.append(worker)
-        _own.worker = worker
-        return function(*arguments)
+        return self._threads.submit(function, *arguments, **named)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Give everything back; what is under way is broken off."""
@@ -69,8 +74,6 @@ class Team(Executor):
         for worker in self._workers:
             worker.abandon()
         self._threads.shutdown()
-        for worker in self._workers:
-            worker.close()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 MOST_PACKETS = 256
 LARGEST_PACKET = 61_424
+LARGEST_BUFFER = 15_728_640
 
 
 @dataclass
@@ -48,6 +49,12 @@ def encode(packets: list[bytes], order: str = sys.byteorder) -> bytes:
         bundle += packet
         bundle += b"\0" * padding_of(len(packet))
     return bundle
+
+
+def is_ip(packet: bytes) -> bool:
+    """Tell whether the adapter hands a packet to the stack: by its first four bits and its size alone."""
+    version = packet[0] // 16 if packet else 0
+    return (version == 4 and len(packet) >= 20) or (version == 6 and len(packet) >= 40)
 
 
 def decode(

@@ -1,5 +1,6 @@
 """`wintun-sim bundle` on files and pipes: what goes in comes out, and bad input is one line and exit status 2."""
 
+import json
 import struct
 import subprocess
 import sys
@@ -103,3 +104,53 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
     assert "packet 1 (the first is 0) has 61425 bytes" in refused("encode", text=b"45\n" + b"00" * 61_425)
     assert str(tmp_path) in refused("encode", "-o", tmp_path, text=b"45\n")
     assert "nowhere" in refused("decode", "-o", tmp_path / "nowhere" / "x.pcap", text=oracle.encode([b"\x45"]))
+
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
+
+
+def test_a_damaged_bundle_is_diagnosed_offset_by_offset() -> None:
+    done = command("diagnose", VECTORS / "later-readme.bundle")
+    assert done.returncode == 1
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "160 bytes, 4 records"
+    assert lines[2] == (
+        "  offset 96, record 2: warning: an empty packet: the adapter skips it and counts an ifInErrors"
+    )
+    assert "a later README of Wintun, 16-(size&15)" in lines[3]
+    assert lines[-1] == "as a write: STATUS_SUCCESS, Information 160; 2 packets received, 2 skipped"
+
+
+def test_a_good_bundle_ends_with_status_0_and_one_of_strangers_padding_too() -> None:
+    for name in ("pings", "used-padding", "used-reserved-bytes"):
+        assert command("diagnose", VECTORS / f"{name}.bundle").returncode == 0
+
+
+def test_a_diagnosis_as_json_says_the_same() -> None:
+    done = command("diagnose", "--json", text=(VECTORS / "padding-cut.bundle").read_bytes())
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["good"], report["layout"]) == (1, False, "unknown")
+    assert report["stop"] == {"reason": "cut short", "offset": 48, "number": 1}
+    assert [(each["offset"], each["number"], each["gravity"]) for each in report["remarks"]] == [(48, 1, "error")]
+
+
+def test_records_are_shown_a_line_each_and_one_byte_by_byte() -> None:
+    done = command("inspect", VECTORS / "over-long.bundle")
+    heading, first, rest = done.stdout.decode().splitlines()
+    assert heading.split() == ["record", "offset", "size", "padding", "packet"]
+    assert first.split(maxsplit=4) == ["0", "0", "28", "4", "IPv4, ICMP, 10.0.0.1 → 10.0.0.2"]
+    assert rest.startswith("offset 48: 61,456 bytes that are no record: over long")
+    rows = command("inspect", "--record", 0, VECTORS / "used-padding.bundle").stdout.decode().splitlines()
+    assert [row.split()[0] for row in rows[1:]] == ["0", "4", "16", "32", "44"]
+    assert rows[1].endswith("size: 28")
+    assert rows[-1].split() == ["44", "00", "00", "00", "a5", "....", "padding"]
+
+
+def test_a_record_that_is_not_there_is_told() -> None:
+    assert "there is no record 7; there are 2, from 0 on" in refused("inspect", "--record", 7, VECTORS / "pings.bundle")
+    assert "nowhere: No such file" in refused("diagnose", "nowhere")
+
+
+def test_nothing_is_shown_as_a_table_of_nothing() -> None:
+    done = command("inspect", text=b"")
+    assert (done.returncode, done.stdout.decode().split()) == (0, ["record", "offset", "size", "padding", "packet"])

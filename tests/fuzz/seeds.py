@@ -14,6 +14,7 @@ from typing import Final
 from tests.bundle import write_vectors
 from wintun_sim.integrations.pcap import shipped_captures
 from wintun_sim.scenario import load, shipped
+from wintun_sim.testing.damage import damaged_examples
 from wintun_sim.trace import Trace, TraceStep, to_json
 from wintun_sim.trace.schedule import Schedule
 
@@ -94,6 +95,11 @@ def packets() -> list[bytes]:
     return [b"".join(size.to_bytes(2, "big") for size in row) for row in sizes]
 
 
+def diagnose() -> list[bytes]:
+    """Return inputs of the Python target `diagnose`: the golden vectors, and one of each kind of damage."""
+    return [*bundles(), *(damaged.data for damaged in damaged_examples())]
+
+
 def scenario() -> list[bytes]:
     """Return the text of the shipped scenarios."""
     return [path.read_bytes() for path in shipped().values()]
@@ -152,6 +158,7 @@ SEEDS: Final[Mapping[str, Callable[[], Sequence[bytes]]]] = {
     "fuzz_image": image,
     "decode": bundles,
     "encode": packets,
+    "diagnose": diagnose,
     "scenario": scenario,
     "trace": trace,
     "schedule": schedule,

@@ -89,6 +89,22 @@ def encode(data: bytes) -> None:
         assert bundle.decode_many(several, lengths, strict=True).tolist() == packets
 
 
+def diagnose(data: bytes) -> None:
+    """Diagnose a buffer: it agrees with the oracle about where the driver stops, and can always be told."""
+    expected = oracle.decode(data, limit=None)
+    found = bundle.diagnose(data)
+    assert (found.stop.reason.name, found.stop.offset, found.stop.number) == expected.stop
+    assert found.clean == (oracle.decode(data, strict=True).reason == "END")
+    assert (found.gravity is bundle.Gravity.ERROR) == (expected.reason != "END" or len(data) > oracle.LARGEST_BUFFER)
+    received = [packet for packet in expected.packets if oracle.is_ip(packet)]
+    if not found.refused:
+        assert (found.received, found.skipped) == (len(received), len(expected.packets) - len(received))
+    assert all(0 <= remark.offset <= len(data) for remark in found.remarks)
+    assert all(line.isprintable() for line in found.lines())
+    sizes = [record.size for record in bundle.records(data)]
+    assert sizes == [len(packet) for packet in expected.packets]
+
+
 def scenario(data: bytes) -> None:
     """Read a scenario; what was read and is written is read back."""
     text = data.decode(errors="replace")
@@ -161,6 +177,7 @@ def capture(data: bytes) -> None:
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "decode": decode,
     "encode": encode,
+    "diagnose": diagnose,
     "scenario": scenario,
     "trace": trace,
     "schedule": schedule,

@@ -114,7 +114,9 @@ def all_targets() -> Mapping[str, Target]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fuzz, or run files. Exit status 0: nothing was found; 1: something; 2: bad input. libFuzzer's own is 77."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description="Fuzz a target that is Python.")
-    parser.add_argument("target", choices=("decode", "encode", "diagnose", "scenario", "trace", "capture"))
+    parser.add_argument(
+        "target", choices=("decode", "encode", "diagnose", "scenario", "trace", "schedule", "lines", "capture")
+    )
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a folder for the corpus, or files to run")
     parser.add_argument("-runs", type=int, default=RUNS, metavar="N", help=f"default: {RUNS}")
     parser.add_argument("-max_total_time", type=int, default=0, metavar="SECONDS", help="default: no limit")

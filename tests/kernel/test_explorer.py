@@ -125,6 +125,17 @@ def test_a_log_is_replayed_exactly_by_its_choices_on_another_explorer(pause_agai
             assert (again.events, again.counters, again.choices) == (log.events, log.counters, log.choices)
 
 
+def test_a_schedule_needs_no_more_than_the_options_that_were_taken(pause_against_send: Explorer) -> None:
+    """So it can be written in a line; and what is watched is the same run, step by step."""
+    found = pause_against_send.explore(Strategy.DEPTH_FIRST, bound=1)
+    for log in found.logs[:: max(len(found.logs) // 5, 1)]:
+        again, arrivals = pause_against_send.watch([choice(made)[2] for made in log.choices])
+        assert (again.events, again.choices, again.preemptions) == (log.events, log.choices, log.preemptions)
+        assert max(arrival.choices for arrival in arrivals) == len(log.choices)
+    with pytest.raises(Diverged, match=r"choice 1 of 1 is option 9, but the run has a choice among 2 there"):
+        pause_against_send.watch([9])
+
+
 def test_a_schedule_of_another_scenario_is_refused_with_the_place(pause_against_send: Explorer) -> None:
     choices = list(pause_against_send.explore(Strategy.RANDOM, runs=1).logs[0].choices)
     assert choice(choices[0]) == (1, 2, choice(choices[0])[2])

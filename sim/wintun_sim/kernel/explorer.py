@@ -18,6 +18,7 @@ from typing import Any, Final
 from wintun_sim.errors import UsageError, WintunSimError
 from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine
 from wintun_sim.kernel.marshal import Operations
+from wintun_sim.kernel.points import Arrival, read_arrivals
 from wintun_sim.lifecycle import Order
 from wintun_sim.operations import Counters, Event, Operation
 
@@ -233,6 +234,20 @@ class Explorer:
         self._start(strategy, bound, seed, first, script, log_limit)
         return self._go(strategy, runs, steps, progress, script)
 
+    def watch(self, choices: Sequence[int]) -> tuple[Log, list[Arrival]]:
+        """Replay one run, and return what came of it and where each actor stood at each scheduling point.
+
+        A choice without kind and number of options, which is just an option's number, fits every question that has
+        this option. Raises what ``explore`` raises.
+        """
+        machine = self._machine
+        self._lib.host_watch(machine._host, 1)
+        try:
+            found = self.explore(Strategy.REPLAY, choices=choices)
+            return found.logs[0], read_arrivals(self._ffi, self._lib, machine._host, machine._names)
+        finally:
+            self._lib.host_watch(machine._host, 0)
+
     def shards(self, depth: int, *, bound: int | None = 2) -> list[tuple[int, ...]]:
         """Return prefixes of ``depth`` choices (fewer where a run has fewer) under which every run of DEPTH_FIRST with
         this bound lies exactly once, in their order. They depend on the scenario and the image alone."""
@@ -316,10 +331,11 @@ class Explorer:
 
     def _raise_diverged(self, script: Any, place: int) -> None:
         made = self._last_choices()
-        _, wanted, _ = choice(script[place])
+        _, wanted, option = choice(script[place])
         there = f"a choice among {choice(made[place])[1]}" if place < len(made) else "no choice any more"
+        written = f"one among {wanted}" if wanted else f"option {option}"
         raise Diverged(
-            f"replay: choice {place + 1} of {len(script)} is one among {wanted}, but the run has {there} there: the "
+            f"replay: choice {place + 1} of {len(script)} is {written}, but the run has {there} there: the "
             f"schedule belongs to another scenario or image"
         )
 

@@ -52,7 +52,9 @@ static uint32_t follow(struct oracle *oracle, enum choice_kind kind, uint32_t op
     if (oracle->diverged)
         return 0;
     const uint32_t choice = oracle->script[oracle->count];
-    if (CHOICE_KIND(choice) == (uint32_t)kind && CHOICE_OPTIONS(choice) == options && CHOICE_CHOSEN(choice) < options)
+    const bool any = CHOICE_KIND(choice) == 0 && CHOICE_OPTIONS(choice) == 0;
+    if ((any || (CHOICE_KIND(choice) == (uint32_t)kind && CHOICE_OPTIONS(choice) == options)) &&
+        CHOICE_CHOSEN(choice) < options)
         return CHOICE_CHOSEN(choice);
     oracle->diverged = true;
     oracle->diverged_at = oracle->count;

@@ -72,7 +72,8 @@ struct oracle *oracle_replay_new(const uint32_t *script, size_t length);
 void oracle_delete(struct oracle *oracle);
 
 /* Puts `script` before what the strategy says; it must outlive the oracle. A choice of another kind or with another
- * number of options than the script has sets `diverged`, and from there the answers are 0.
+ * number of options than the script has sets `diverged`, and from there the answers are 0. A choice written without
+ * kind and number of options fits each that has its option.
  */
 void oracle_begin_with(struct oracle *oracle, const uint32_t *script, size_t length);
 

@@ -4,8 +4,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from wintun_sim.kernel import builder
 
 HERE = Path(__file__).parent
@@ -15,6 +13,8 @@ ROOT = HERE.parents[1]
 def build(directory: Path, patch: str | None) -> Path:
     """Build the driver in `directory`, with the defect of that name; return the image. Skips without the means."""
     if not (ROOT / "driver").is_dir() or shutil.which("git") is None:
+        import pytest
+
         pytest.skip("the driver's sources, and git to apply a patch to them, are needed and are not here")
     for room in ("driver", "shared"):
         shutil.copytree(ROOT / room, directory / room)

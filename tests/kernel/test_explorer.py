@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ import pytest
 from tests.kernel.specimen import PACKET, broken
 from wintun_sim import native
 from wintun_sim.errors import UnavailableError, UsageError
-from wintun_sim.kernel.explorer import Diverged, Explorer, Result, Strategy, choice, union
+from wintun_sim.kernel.explorer import Diverged, Exploration, Explorer, Log, Result, Strategy, choice, union
 from wintun_sim.kernel.machine import DriverGone, DriverMachine
 from wintun_sim.operations import (
+    Cancel,
     Cleanup,
     Close,
     Create,
@@ -26,8 +27,11 @@ from wintun_sim.operations import (
     Nbl,
     Operation,
     Pause,
+    PauseCompleted,
     Read,
+    Refused,
     Restart,
+    Returned,
     Send,
     Unload,
 )
@@ -62,6 +66,71 @@ def pause_against_send() -> Iterator[Explorer]:
     """The driver, a read waiting; it is paused while two packets are sent."""
     with explorer() as made:
         yield made
+
+
+def refused(log: Log) -> dict[str, str]:
+    return {event.operation: event.reason for event in log.events if isinstance(event, Refused)}
+
+
+def explore_actors(*actors: Sequence[Operation], ending: Sequence[Operation] = (), order: str = "raw") -> Exploration:
+    """Explore actors after the set-up, depth-first with one preemption."""
+    with Explorer(order=order, setup=SETUP, actors=actors, ending=ending) as made:
+        found = made.explore(Strategy.DEPTH_FIRST, bound=1)
+    assert found.complete
+    assert not [event for log in found.logs for event in broken(log.events)]
+    return found
+
+
+def test_an_operation_waits_for_what_another_actor_brings_into_being() -> None:
+    """The cancel comes first in its actor, and what it cancels is asked for by the other; nothing is refused, and the
+    request ends by one or the other hand in every run."""
+    found = explore_actors(
+        [Cancel(name="cancel", request="late"), Read(name="next", handle="client", length=65536)],
+        [Read(name="late", handle="client", length=65536)],
+        [Cleanup(name="cleanup", handle="client"), Close(name="close", handle="client")],
+        order="strict",
+    )
+    for log in found.logs:
+        assert set(refused(log)) <= {"late", "next", "cancel"}
+        done = [event.operation for event in log.events if isinstance(event, IrpCompleted)]
+        assert done[-1] == "close"
+        assert len(done) + len(refused(log)) == 6 - ("cancel" not in refused(log))
+
+
+def test_who_waits_at_the_gate_is_never_chosen() -> None:
+    """A halt comes after the pause, by another actor: there is one order, and nothing to choose between the two."""
+    found = explore_actors(PAUSE, [Halt(name="halt")], order="strict")
+    assert [refused(log) for log in found.logs] == [{}] * len(found.logs)
+    for log in found.logs:
+        returned = [event.operation for event in log.events if isinstance(event, (Returned, PauseCompleted))]
+        assert returned.index("halt") > returned.index("pause")
+    assert found.runs == 1
+
+
+def test_when_nobody_can_go_on_the_first_that_waits_is_refused_and_its_actor_goes_on() -> None:
+    """No restart comes while Running, whatever happens; the pause behind it lets the other restart come."""
+    found = explore_actors([Restart(name="first"), Pause(name="pause")], [Restart(name="second")])
+    for log in found.logs:
+        assert list(refused(log)) == ["first"]
+        assert "MiniportRestart in Running: only a Paused adapter is restarted" in refused(log)["first"]
+        assert Returned("second", 0) in log.events
+
+
+def test_what_nobody_ever_brings_into_being_is_refused_in_the_end() -> None:
+    found = explore_actors([Cancel(name="cancel", request="never")], [Cleanup(name="cleanup", handle="nobody")])
+    assert [refused(log) for log in found.logs] == [
+        {"cancel": "there is no such request", "cleanup": "there is no such handle"}
+    ]
+
+
+def test_the_ending_leaves_out_what_may_not_begin() -> None:
+    """The actors close the handle and halt the adapter, or leave that to the ending: nothing is done twice."""
+    found = explore_actors([Pause(name="p"), Halt(name="h")], [Cleanup(name="c", handle="client")], ending=ENDING)
+    for log in found.logs:
+        assert not refused(log)
+        ended = [event.operation for event in log.events if isinstance(event, (IrpCompleted, Returned))]
+        assert ended.count("halt") == ended.count("cleanup") == 0
+        assert ended[-2:] == ["close", "unload"]
 
 
 def test_every_schedule_within_the_bound_is_taken_and_none_loses_anything(pause_against_send: Explorer) -> None:

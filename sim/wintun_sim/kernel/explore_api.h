@@ -4,9 +4,10 @@
  * strategy, until every schedule was taken or a budget is used up. No choice crosses into the caller.
  *
  * A run: the world is brought back to where the explorer was made; the actors do their operations as the strategy
- * interleaves them; what a miniport then owes NDIS gets virtual time; what the adapters own is counted; the ending's
- * operations are done one at a time, with the first option of every choice. A run that does not end quietly (enum
- * host_result) has no ending. What happened is the run's log: its events, their bytes, its result and what was counted.
+ * interleaves them, each as soon as the gate admits it; what a miniport then owes NDIS gets virtual time; what the
+ * adapters own is counted; the ending's operations are done one at a time, with the first option of every choice. A run
+ * that does not end quietly (enum host_result) has no ending. What happened is the run's log: its events, their bytes,
+ * its result and what was counted.
  *
  * Each distinct log is kept once, with the choices of the first run that showed it.
  */
@@ -16,6 +17,76 @@
 #include "host_api.h"
 
 /* cffi: begin */
+
+/* The gate: which operation may begin, as NDIS and the I/O manager let calls overlap. What is allowed in which state
+ * and beside what is the caller's to say (wintun_sim.lifecycle does); the gate keeps the books. */
+
+enum host_state
+{
+    HOST_STATE_HALTED = 0,
+    HOST_STATE_SHUTDOWN,
+    HOST_STATE_INITIALIZING,
+    HOST_STATE_PAUSED,
+    HOST_STATE_RESTARTING,
+    HOST_STATE_RUNNING,
+    HOST_STATE_PAUSING,
+    HOST_STATES
+};
+
+/* The calls that NDIS makes; also who they are where calls overlap. */
+enum host_call
+{
+    HOST_CALL_RESTART = 0,
+    HOST_CALL_PAUSE,
+    HOST_CALL_HALT,
+    HOST_CALL_SHUTDOWN,
+    HOST_CALL_SURPRISE_REMOVE,
+    HOST_CALL_SET_POWER,
+    HOST_CALL_OID,
+    HOST_CALL_SEND,
+    HOST_CALL_CANCEL_SEND,
+    HOST_CALL_INITIALIZE,
+    HOST_CALLS
+};
+
+struct host_gate_cell
+{
+    const char *refusal; /* why the call never comes in this state; NULL: it may */
+    uint32_t next;       /* enum host_state: the state while it is under way */
+    uint32_t reserved;
+};
+
+struct host_gate_rules
+{
+    const struct host_gate_cell *cells; /* [HOST_CALLS][HOST_STATES] */
+    const char *const
+        *overlaps;   /* [HOST_CALLS running][HOST_CALLS]: why the second never begins meanwhile; NULL: it may */
+    uint32_t strict; /* 1: no pause while NBLs are held, no restart but in D0, nothing on a handle after cleanup */
+    uint32_t names;  /* operations with ids up to this may come */
+};
+
+enum host_admission
+{
+    HOST_ADMITTED = 0,
+    HOST_REFUSED, /* host_gate_reason says why */
+    HOST_UNKNOWN  /* what it names does not exist (yet) */
+};
+
+/* Puts a gate before every operation of a host on which nothing happened yet; the texts must outlive the host. From
+ * then on an operation that it does not admit is answered with HOST_EVENT_REFUSED. 1, or 0 when there is no memory. */
+int host_gate(struct host *host, const struct host_gate_rules *rules);
+
+/* Whether the operation might begin now, and why not; enum host_admission. */
+int host_gate_ask(struct host *host, const struct host_operation *operation);
+
+/* The same, and it begins if it may, or is refused for good. What happens then must be told: by the host itself, or,
+ * where nothing is carried out, by these two. */
+int host_gate_admit(struct host *host, const struct host_operation *operation);
+void host_gate_observe(struct host *host, const struct host_event *events, size_t count);
+void host_gate_end(struct host *host, const struct host_operation *operation);
+
+/* Why the last operation that was asked about was refused; valid until the next call. */
+const char *host_gate_reason(struct host *host);
 
 struct host_explorer;
 

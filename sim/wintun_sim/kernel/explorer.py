@@ -2,8 +2,14 @@
 
 The set-up is done once; then each run begins from the same world, without a step back into Python: the actors do their
 operations as the strategy interleaves them, what the driver then owes NDIS gets virtual time, what the adapters own is
-counted, and the ending's operations are done one at a time, each with the first option of every choice. What came of a
-run is its log; each distinct log is here once, with the choices of the first run that showed it.
+counted, and the ending's operations are done one at a time, each with the first option of every choice.
+
+An operation begins only when NDIS and the I/O manager could begin it (:mod:`wintun_sim.lifecycle`). Until then its
+actor waits at a gate, for what it names too where another actor brings that into being. When nobody can go on, the
+first that waits is refused, and its actor goes on with its next operation. An operation of the ending that may not
+begin is left out.
+
+What came of a run is its log; each distinct log is here once, with the choices of the first run that showed it.
 """
 
 from __future__ import annotations
@@ -16,11 +22,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from wintun_sim.errors import UsageError, WintunSimError
+from wintun_sim.kernel.gate import Rules, count_names
 from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine
 from wintun_sim.kernel.marshal import Operations
 from wintun_sim.kernel.points import Arrival, read_arrivals
 from wintun_sim.lifecycle import Order
-from wintun_sim.operations import Counters, Event, Operation
+from wintun_sim.operations import Counters, Event, Operation, Refused
 
 SLICE: Final = 1000
 """Runs between two looks at progress."""
@@ -169,12 +176,28 @@ class Explorer:
         self._machine = DriverMachine(image, order=order, ndis=ndis, images=images, demand=demand)
         self._explorer: Any = None
         try:
-            self.setup_events = tuple(chain.from_iterable(map(self._machine.perform, setup)))
+            self._put_gate(chain(setup, *actors, ending))
+            self.setup_events = tuple(chain.from_iterable(map(self._perform, setup)))
             """What happened in the set-up."""
             self._explorer = self._begin(actors, ending, demand, point_limit)
         except BaseException:
             self.close()
             raise
+
+    def _put_gate(self, operations: Iterable[Operation]) -> None:
+        machine = self._machine
+        self._rules = Rules(machine._ffi, machine.ledger.order, count_names(operations))
+        if not machine._lib.host_gate(machine._host, self._rules.struct):
+            raise DriverGone("explore: there is no memory for the gate")
+
+    def _perform(self, operation: Operation) -> Sequence[Event]:
+        """Do an operation of the set-up. What the ledger refuses the gate hears of too, so that both know the name."""
+        machine = self._machine
+        events = machine.perform(operation)
+        if len(events) == 1 and isinstance(events[0], Refused):
+            array = machine._operations.array([(operation, machine._path_of(operation))])
+            machine._lib.host_gate_admit(machine._host, array)
+        return events
 
     def _begin(
         self,

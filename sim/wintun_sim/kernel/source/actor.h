@@ -102,6 +102,7 @@ struct scheduler
     struct actor *current;    /* NULL while no actor runs */
     uint64_t alive;           /* bit i: actors[i] exists */
     uint64_t runnable;        /* … and can go on */
+    uint64_t gated;           /* … and waits before an operation, runnable or not (gate.h) */
     uint64_t waiting;         /* … and stands at actor_wait, runnable or not */
     uint64_t steps;           /* scheduling points passed in all runs */
     uint64_t steps_limit;     /* `steps` at which a run ends with RUN_BUDGET */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "logs.h"
 #include "ndis_room.h"
 #include "play.h"
@@ -158,7 +159,11 @@ static int do_ending(const struct host_explorer *explorer)
     int result = HOST_QUIET;
     explorer->host->oracle = explorer->first;
     for (size_t number = 0; number < explorer->scenario.ending_count && result == HOST_QUIET; number++)
-        result = play_one(explorer->host, &explorer->scenario.ending[number]);
+    {
+        const struct host_operation *operation = &explorer->scenario.ending[number];
+        if (explorer->host->gate == NULL || gate_ask(operation) == HOST_ADMITTED)
+            result = play_one(explorer->host, operation);
+    }
     return result;
 }
 

@@ -36,6 +36,7 @@
 struct io_room;
 struct ndis_room;
 struct api_room;
+struct gate;
 
 struct host
 {
@@ -59,6 +60,7 @@ struct host
     struct io_room *io;
     struct ndis_room *ndis;
     struct api_room *api;
+    struct gate *gate; /* NULL: every operation may begin at any time */
 };
 
 /* The host that the calling thread has entered. */

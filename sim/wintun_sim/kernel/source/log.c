@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "host.h"
 
 static void *grow(void *old, size_t *capacity, size_t needed, size_t element)
@@ -87,8 +88,14 @@ void log_data(struct host_event *event, const void *data, size_t length)
     event->data_length = length;
 }
 
+void log_refused(uint32_t operation, const char *reason)
+{
+    log_data(log_event(HOST_EVENT_REFUSED, operation), reason, strlen(reason));
+}
+
 void log_clear(void)
 {
+    gate_forget_log();
     struct log *log = &current_host->log;
     log->count = 0;
     log->newest_broken = 0;

@@ -38,6 +38,9 @@ uint8_t *log_bytes_at(uint64_t offset);
 /* Appends bytes as the data of `event`. */
 void log_data(struct host_event *event, const void *data, size_t length);
 
+/* HOST_EVENT_REFUSED with its reason. */
+void log_refused(uint32_t operation, const char *reason);
+
 void log_clear(void);
 
 struct log_storage *log_storage_new(void);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gate.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "object.h"
@@ -22,8 +23,7 @@ static void refuse(const struct host_operation *operation, const char *format, .
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    struct host_event *event = log_event(HOST_EVENT_REFUSED, operation->id);
-    log_data(event, text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    log_refused(operation->id, length < 0 ? "" : text);
 }
 
 bool operation_prepare(const struct host_operation *operation)
@@ -327,8 +327,10 @@ void operation_actor(void *work)
     {
         const struct host_operation *operation = &mine->operations[index];
         actor_current()->operation = operation->id;
-        if (index != 0)
-            schedule_point(POINT_START, operation);
+        if (!mine->admitted && !gate_pass(operation, index == 0))
+            continue;
         perform(operation);
+        if (current_host->gate != NULL)
+            gate_end(operation);
     }
 }

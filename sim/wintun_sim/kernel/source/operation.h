@@ -16,6 +16,7 @@ struct actor_work
 {
     const struct host_operation *operations;
     size_t count;
+    bool admitted; /* the gate (gate.h) was asked already */
 };
 
 /* What must happen outside of actors before `operation` is carried out: an image is loaded. False, and one event that

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gate.h"
 #include "io_room.h"
 #include "ndis_room.h"
 
@@ -66,8 +67,13 @@ int play_to_rest(struct host *host, uint32_t operation)
 
 int play_one(struct host *host, const struct host_operation *operation)
 {
+    struct actor_work work = {operation, 1, true};
+    if (host->gate != NULL && gate_admit(operation) != HOST_ADMITTED)
+    {
+        log_refused(operation->id, host_gate_reason(host));
+        return HOST_QUIET;
+    }
     host->operation = operation->id;
-    struct actor_work work = {operation, 1};
     int result = HOST_QUIET;
     if (operation->kind == HOST_HALT)
     {
@@ -90,9 +96,11 @@ int play_actors(struct host *host, const struct host_actor *actors, size_t count
     struct actor_work work[ACTOR_LIMIT];
     for (size_t index = 0; index < count; index++)
     {
-        work[index] = (struct actor_work){actors[index].operations, actors[index].count};
-        if (actors[index].count != 0)
-            actor_start(operation_actor, &work[index], actors[index].operations[0].id);
+        const struct host_operation *first = actors[index].operations;
+        work[index] = (struct actor_work){first, actors[index].count, false};
+        struct actor *actor = actors[index].count == 0 ? NULL : actor_start(operation_actor, &work[index], first->id);
+        if (actor != NULL)
+            gate_hold(actor, first);
     }
     return play_to_rest(host, 0);
 }

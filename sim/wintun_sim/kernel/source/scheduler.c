@@ -9,6 +9,7 @@
 #include <unwind.h>
 
 #include "address.h"
+#include "gate.h"
 #include "host.h"
 #include "switch.h"
 
@@ -156,6 +157,8 @@ static __attribute__((noinline)) void at_limit(const struct scheduler *scheduler
 /* Who goes on; NULL when nobody can. */
 static inline struct actor *choose_next(struct scheduler *scheduler, const struct actor *first)
 {
+    if (__builtin_expect(scheduler->gated != 0, 0))
+        gate_update();
     const uint64_t runnable = scheduler->runnable;
     if (runnable == 0)
         return NULL;
@@ -279,7 +282,7 @@ enum run_result scheduler_run(uint64_t budget)
     while (scheduler->alive != 0)
     {
         struct actor *next = choose_next(scheduler, NULL);
-        if (next == NULL && clock_jump(limit))
+        if (next == NULL && (clock_jump(limit) || gate_refuse_first()))
             continue;
         if (next == NULL)
             return RUN_BLOCKED;

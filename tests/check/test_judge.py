@@ -108,7 +108,9 @@ def test_a_walk_gets_deep() -> None:
     assert visited.missing() == []
     assert visited.counts["depths"]["NBLs held >= 1000"] > 10
     assert visited.counts["depths"]["reads pending >= 10"] > 10
-    assert len([name for name in visited.counts["statuses"] if name.startswith("nbl: ")]) == 7
+    back = [name for name in visited.counts["statuses"] if name.startswith("nbl: ")]
+    assert len([name for name in back if not name.endswith(" and sent again")]) == 7
+    assert len([name for name in back if name.endswith(" and sent again")]) == 7
     assert visited.counts["nbls"]["unmapped"] > 10
 
 

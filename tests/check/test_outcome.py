@@ -115,11 +115,21 @@ def test_the_read_that_carries_an_nbls_last_packet_is_the_next_one_with_data() -
         NblCompleted("s", 1, 0),
         IrpCompleted("r2", "h", 0, 16, b"y"),
     ]
-    assert deliveries(events, packets) == {("s", 0): "r", ("s", 1): "r2"}
+    assert deliveries(events, packets) == {("s", 0, False): "r", ("s", 1, False): "r2"}
+
+
+def test_an_nbl_that_was_sent_again_has_two_reads_to_its_name() -> None:
+    events: list[Event] = [
+        NblCompleted("s", 0, 0, again=True),
+        IrpCompleted("r", "h", 0, 16, b"x"),
+        NblCompleted("s", 0, 0),
+        IrpCompleted("r2", "h", 0, 16, b"x"),
+    ]
+    assert deliveries(events, {("s", 0): 1}) == {("s", 0, True): "r", ("s", 0, False): "r2"}
 
 
 def test_an_nbl_after_the_read_with_its_last_packet_is_out_of_order() -> None:
-    carried = {("s", 0): "r"}
+    carried = {("s", 0, False): "r"}
     nbl, read = NblCompleted("s", 0, 0), IrpCompleted("r", "h", 0, 16, b"x")
     assert order_broken([nbl, read], PLACES, carried) == []
     assert "s.0" in order_broken([read, nbl], PLACES, carried)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from wintun_sim.operations import (
 
 BEGIN = (Load(name="driver"), Initialize(name="adapter"), Restart(name="restart"))
 SEND = Send(name="send", nbls=(Nbl((PACKET,)), Nbl((PACKET,))))
+SEND_AGAIN = replace(SEND, again=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +59,23 @@ def loopback(images: dict[str, Path]) -> Iterator[DriverMachine]:
 
 
 def test_a_protocol_may_send_again_from_its_completion(specimen: DriverMachine) -> None:
-    """Two packets, each sent twice, meet four reads: each NBL is back once in the end."""
+    """Two packets, each sent twice, meet four reads: each NBL is back twice, and then for good."""
     for number in range(4):
         specimen.perform(Read(name=f"read {number}", handle="handle"))
-    events = perform_with(specimen, "HOST_FLAG_SEND_AGAIN", SEND)
+    events = specimen.perform(SEND_AGAIN)
     assert [event.operation for event in events if isinstance(event, IrpCompleted)] == [
         f"read {number}" for number in range(4)
     ]
-    assert [event.index for event in events if isinstance(event, NblCompleted)] == [0, 1]
+    backs = [(event.index, event.again) for event in events if isinstance(event, NblCompleted)]
+    assert sorted(backs) == [(0, False), (0, True), (1, False), (1, True)]
+    assert specimen.counters("adapter").nbls_owned == 0
     assert not broken(events)
 
 
 def test_a_lock_that_is_held_over_a_completion_is_taken_again(specimen: DriverMachine) -> None:
     """The send that comes back in needs the lock that the completion is called under: a deadlock with itself."""
     specimen.perform(break_by("COMPLETES_NBL_UNDER_LOCK"))
-    rules = [event.rule for event in broken(perform_with(specimen, "HOST_FLAG_SEND_AGAIN", SEND))]
+    rules = [event.rule for event in broken(specimen.perform(SEND_AGAIN))]
     assert rules[0] == "CompletionUnderLock"
     assert "Stuck" in rules or "SpinLock" in rules
 

@@ -166,6 +166,15 @@ def test_a_send_is_under_way_until_its_call_returns_and_lent_until_each_nbl_is_b
     assert ledger.adapters["a"].nbls == 0
 
 
+def test_an_nbl_that_is_sent_again_is_still_lent() -> None:
+    ledger = running("strict")
+    assert play(ledger, Send(name="s", adapter="a", nbls=(PACKET,), again=True)) is None
+    ledger.observe(NblCompleted("s", 0, ndis.NDIS_STATUS_SEND_ABORTED, again=True))
+    assert "1 NBLs held" in (ledger.refusal(Pause(name="p", adapter="a")) or "")
+    ledger.observe(NblCompleted("s", 0, 0))
+    assert ledger.refusal(Pause(name="p", adapter="a")) is None
+
+
 def test_the_order_on_a_handle_is_the_io_managers() -> None:
     ledger = running("raw")
     read = Read(name="rd", handle="h")

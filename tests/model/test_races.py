@@ -107,7 +107,7 @@ class Judge:
         for adapter in machine.adapters.values():
             assert not adapter.serving
             assert not adapter.indicating
-            assert adapter.copying is None
+            assert not adapter.copying
             assert adapter.pausing is None, "a pause has not ended"
             assert adapter.active == len(adapter.queue)
             assert adapter.rundown == len(adapter.reads), "only reads that wait hold the rundown"

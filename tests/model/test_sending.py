@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from tests.model.world import (
     INVALID_LENGTH,
     MEDIA_DISCONNECTED,
+    PAUSED,
     RESOURCES,
     SEND_ABORTED,
     SUCCESS,
     World,
+    back_again,
     bundle,
     ipv4,
     nbl,
@@ -21,6 +23,7 @@ from tests.model.world import (
     running,
     sent,
 )
+from wintun_sim.model.limits import QUEUE_LIMIT
 from wintun_sim.operations import Counters, IrpCompleted, NblCompleted
 
 LARGEST = ipv4(61_424)
@@ -253,3 +256,36 @@ def test_all_bundles_together_are_all_packets_in_order(steps: list[tuple[str, ob
     assert packets_of(events) == outgoing
     assert all(len(event.data) >= 16 for event in events if isinstance(event, IrpCompleted))
     assert b"".join(event.data for event in events if isinstance(event, IrpCompleted)) == bundle(*outgoing)
+
+
+def test_a_stack_that_sends_again_is_in_time_for_the_read_under_way() -> None:
+    """The NBL is back before its read completes, so the second time goes into the same bundle; there is no third."""
+    world = opened()
+    world.read()
+    assert world.send(ipv4(mark=1), ipv4(mark=2), again=True) == [
+        *(back_again("s1", SUCCESS, index) for index in range(2)),
+        *(sent("s1", SUCCESS, index) for index in range(2)),
+        world.filled("r1", *(ipv4(mark=1), ipv4(mark=2)) * 2),
+    ]
+    assert world.counters() == Counters(0, 0, 1)
+
+
+def test_what_a_flush_gives_back_is_refused_when_it_is_sent_again() -> None:
+    world = opened()
+    world.send(ipv4(), again=True)
+    assert world.pause() == [back_again("s1", PAUSED), sent("s1", PAUSED), returned("pause1")]
+
+
+def test_nothing_is_sent_again_once_a_halt_or_a_shutdown_has_begun() -> None:
+    for end, name in ((World.halt, "halt1"), (World.shutdown, "shutdown1")):
+        world = opened()
+        world.send(ipv4(), again=True)
+        assert end(world) == [sent("s1", PAUSED), returned(name)]
+
+
+def test_an_overflow_does_not_go_round_for_ever() -> None:
+    """The oldest comes back and is sent again, which drops the next oldest: that one is not, or there were no end."""
+    world = opened()
+    world.send(*[ipv4()] * QUEUE_LIMIT, again=True)
+    assert world.send(ipv4()) == [back_again("s1", SEND_ABORTED), sent("s1", SEND_ABORTED, 1)]
+    assert world.counters().nbls_owned == QUEUE_LIMIT

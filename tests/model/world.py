@@ -104,6 +104,11 @@ def sent(operation: str, status: int, index: int = 0) -> NblCompleted:
     return NblCompleted(operation, index, status)
 
 
+def back_again(operation: str, status: int, index: int = 0) -> NblCompleted:
+    """NBL ``index`` of a send is back, and the stack sends it again from there."""
+    return NblCompleted(operation, index, status, again=True)
+
+
 def received(operation: str, *packets: bytes) -> list[Event]:
     """The stack received packets."""
     return [PacketReceived(operation, packet) for packet in packets]
@@ -160,10 +165,10 @@ class World:
 
     # The stack
 
-    def send(self, *nbls: Nbl | bytes, adapter: str = "a") -> list[Event]:
+    def send(self, *nbls: Nbl | bytes, adapter: str = "a", again: bool = False) -> list[Event]:
         """Send a chain; a packet stands for an NBL with that packet."""
         chain = tuple(item if isinstance(item, Nbl) else nbl(item) for item in nbls)
-        return self.perform(Send(name=self.name("s"), adapter=adapter, nbls=chain))
+        return self.perform(Send(name=self.name("s"), adapter=adapter, nbls=chain, again=again))
 
     def cancel_send(self, cancel_id: int, adapter: str = "a") -> list[Event]:
         return self.perform(CancelSend(name=self.name("cancel-send"), adapter=adapter, cancel_id=cancel_id))

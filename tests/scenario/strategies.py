@@ -91,7 +91,12 @@ def _any_operation(draw: st.DrawFn, known: dict[str, list[str]]) -> Operation:
         st.builds(Shutdown, adapter=st.just(adapter), action=st.sampled_from(ShutdownAction)),
         st.builds(SetPower, adapter=st.just(adapter), state=st.one_of(st.integers(0, 6), numbers)),
         st.builds(CancelSend, adapter=st.just(adapter), cancel_id=numbers),
-        st.builds(Send, adapter=st.just(adapter), nbls=st.lists(nbls(), min_size=1, max_size=4).map(tuple)),
+        st.builds(
+            Send,
+            adapter=st.just(adapter),
+            nbls=st.lists(nbls(), min_size=1, max_size=4).map(tuple),
+            again=st.booleans(),
+        ),
         st.builds(Create, adapter=st.just(adapter), account=st.sampled_from(Account)),
         st.builds(
             lambda kind, oid, data, more, direct: Oid(
@@ -144,7 +149,7 @@ def events(names: list[str], handles: dict[str, str]) -> st.SearchStrategy[Event
     choices: list[st.SearchStrategy[Event]] = [
         st.builds(Returned, name, numbers),
         st.builds(OidCompleted, name, numbers, numbers, numbers, payloads),
-        st.builds(NblCompleted, name, st.integers(0, 0xFFFF), numbers),
+        st.builds(NblCompleted, name, st.integers(0, 0xFFFF), numbers, st.booleans()),
         st.builds(PacketReceived, name, payloads),
         st.builds(LinkChanged, name, st.booleans()),
         st.builds(PauseCompleted, name),

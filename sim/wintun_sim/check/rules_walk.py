@@ -66,7 +66,6 @@ def demand_of(operation: Operation, order: str) -> Demand:
     if isinstance(operation, Send):
         demand |= Demand.HOLD if die & 2 else Demand.NONE
         demand |= Demand.KEEP if die & 16 and order == "raw" else Demand.NONE
-        demand |= Demand.SEND_AGAIN if die & 12 == 0 else Demand.NONE
     return demand
 
 

@@ -124,6 +124,8 @@ def _closed(operations: Sequence[Operation]) -> list[Operation]:
 def _simpler(operation: Operation) -> Iterator[Operation]:
     match operation:
         case Send(nbls=nbls):
+            if operation.again:
+                yield replace(operation, again=False)
             size = len(nbls) // 2
             while size > len(nbls) // 100:
                 yield from (

@@ -68,6 +68,7 @@ class Visited:
                 else:
                     self.counts["nbls"].update(_shape(nbl))
             self.counts["nbls"]["1 NET_BUFFERs"] += plain
+            self.counts["nbls"]["to be sent again"] += len(operation.nbls) * operation.again
         if adapter is not None:
             self._note_depth("NBLs held", adapter.nbls)
             self._note_depth("handles", adapter.handles)
@@ -89,8 +90,8 @@ class Visited:
             case IrpCompleted(status=status, information=information):
                 some = " with data" if information else ""
                 self.counts["statuses"][f"irp: {ndis.name_of(status)}{some}"] += 1
-            case NblCompleted(status=status):
-                self.counts["statuses"][f"nbl: {ndis.name_of(status)}"] += 1
+            case NblCompleted(status=status, again=again):
+                self.counts["statuses"][f"nbl: {ndis.name_of(status)}" + " and sent again" * again] += 1
             case LinkChanged(connected=connected):
                 self.counts["statuses"]["link: up" if connected else "link: down"] += 1
 

@@ -86,6 +86,7 @@ _MAX_ADAPTERS: Final = 3
 _MAX_HANDLES: Final = 6
 _MAX_READS: Final = 24
 _FULL: Final = 1000
+_AGAIN: Final = 0.1
 
 
 class Namer:
@@ -211,7 +212,7 @@ class Walk:
                 return CancelSend(adapter=adapter, cancel_id=random.randrange(4))
             case "send":
                 flood = self._mood == "flood" and self.ledger.adapters[adapter].nbls < _FULL
-                return Send(adapter=adapter, nbls=self.pantry.chain(flood))
+                return Send(adapter=adapter, nbls=self.pantry.chain(flood), again=random.random() < _AGAIN)
         return self._draw_oid(adapter)
 
     def _draw_oid(self, adapter: str) -> Operation:

@@ -63,7 +63,9 @@ enum host_flag
 {
     HOST_FLAG_DIRECT = 1,      /* Oid: MiniportDirectOidRequest */
     HOST_FLAG_AT_DISPATCH = 2, /* Send, CancelSend, Read, Write, Cancel: called at DISPATCH_LEVEL */
-    HOST_FLAG_SEND_AGAIN = 4,  /* Send: the protocol sends each NBL once more from its completion handler */
+    HOST_FLAG_SEND_AGAIN = 4,  /* Send: the protocol sends each NBL once more, from the completion handler in which it
+                                  gets it back, but for one that is called from within such a send, and not once a halt
+                                  or a shutdown has begun */
     HOST_FLAG_HOLD = 8,        /* Send, Write: what is received of it and may be kept, is kept as long as it can be */
     HOST_FLAG_KEEP = 16        /* with HOST_FLAG_HOLD: until time passes or a halt comes, and not only to the end */
 };
@@ -119,7 +121,8 @@ enum host_event_kind
     HOST_EVENT_RETURNED = 1,  /* status */
     HOST_EVENT_OID_COMPLETED, /* status, information, needed, data */
     HOST_EVENT_IRP_COMPLETED, /* handle, status, information, data (reads) */
-    HOST_EVENT_NBL_COMPLETED, /* index, count: NBLs index ... index + count - 1 of the Send came back with status */
+    HOST_EVENT_NBL_COMPLETED, /* index, count: NBLs index ... index + count - 1 of the Send came back with status;
+                                 value: 1, they are sent again now; 0, that is all */
     HOST_EVENT_PACKET,        /* data: one packet that the stack received */
     HOST_EVENT_LINK,          /* adapter, value: 1 connected, 0 not */
     HOST_EVENT_PAUSE_COMPLETED,

@@ -42,8 +42,6 @@ class Demand(IntFlag):
     NONE = 0
     AT_DISPATCH = 2
     """A send, cancel-send, read, write or cancel is called at DISPATCH_LEVEL."""
-    SEND_AGAIN = 4
-    """The protocol sends each NBL of a send once more, from its completion handler."""
     HOLD = 8
     """What is received on behalf of a send or write, and may be kept, the stack keeps as long as it can."""
     KEEP = 16

@@ -65,6 +65,7 @@ _KIND: Final = {verb: number for number, verb in enumerate(KINDS, start=1)}
 _OID_KIND: Final = {OidKind.QUERY: 0, OidKind.SET: 1, OidKind.STATISTICS: 2, OidKind.METHOD: 3}
 _ACCOUNT: Final = {Account.SYSTEM: 0, Account.ADMINISTRATOR: 1, Account.USER: 2}
 _DIRECT: Final = 1
+_AGAIN: Final = 4
 _NUMBER: Final = re.compile(r"(?:operation )?#(\d+)")
 """How C writes an operation in a message."""
 
@@ -150,6 +151,7 @@ class Operations:
                 target.flags = _DIRECT if operation.direct else 0
                 self._fill_data(target, operation.data)
             case Send():
+                target.flags = _AGAIN if operation.again else 0
                 self._fill_nbls(target, operation)
             case CancelSend():
                 target.wide = operation.cancel_id & _U64
@@ -246,8 +248,8 @@ class Events:
         for number in range(count):
             event = events[number]
             if event.kind == self._nbl_completed:
-                name, first, status = self._name(event.operation), event.index, event.status
-                taken.extend(NblCompleted(name, index, status) for index in range(first, first + event.count))
+                name, first, status, again = self._name(event.operation), event.index, event.status, bool(event.value)
+                taken.extend(NblCompleted(name, index, status, again) for index in range(first, first + event.count))
                 continue
             made = self._makers[event.kind](event, data)
             if made is not None:

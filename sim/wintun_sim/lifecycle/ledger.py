@@ -425,7 +425,7 @@ class Ledger:
 
     def _observe_nbl(self, event: NblCompleted) -> None:
         lent = self._lent.get(event.operation)
-        if lent is not None:
+        if lent is not None and not event.again:
             lent.adapter.nbls -= 1
             lent.count -= 1
             if lent.count == 0:

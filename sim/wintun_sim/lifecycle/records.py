@@ -79,7 +79,7 @@ class Handle:
 
 
 class Lent:
-    """The NBLs of one Send that the adapter has not given back."""
+    """The NBLs of one Send that the adapter has not given back for good."""
 
     __slots__ = ("adapter", "count")
 

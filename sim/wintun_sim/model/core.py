@@ -58,13 +58,15 @@ class Core:
     ``state, power``     NDIS's state; D0…D3
     ``handles``          creates less closes
     ``queue``            the send queue, oldest first; its head may be half read
-    ``copying``          the NBL one NET_BUFFER of which is being copied, in the queue or not
+    ``copying``          the NBL of which a NET_BUFFER is being copied, in the queue or not; one at most, or none
     ``active``           NBLs owned, and sends and writes that were let in and are still inside
     ``pausing``          the pause that returned NDIS_STATUS_PENDING and waits until ``active`` is 0
     ``reads``            the reads that wait for packets, oldest first; ``reads_closed`` by halt
     ``serving``          somebody serves reads and will look at both queues again
     ``link_changes``     between no handle and some, since initialize: odd is connected; ``link_indicated`` of them
                          were indicated; ``indicating``: somebody indicates the rest
+    ``ending``           NDIS has begun to halt the adapter or to shut it down: the stack sends nothing more
+    ``sending_again``    the stack is in one of its completion handlers, sending an NBL once more
     the statistics       octets and packets out and in, errors out and in, discards out
     ===================  ==========================================================================================
     """
@@ -72,6 +74,7 @@ class Core:
     __slots__ = (
         "active",
         "copying",
+        "ending",
         "events",
         "handles",
         "indicating",
@@ -86,6 +89,7 @@ class Core:
         "reads_closed",
         "rundown",
         "rundown_closed",
+        "sending_again",
         "serving",
         "state",
         *COUNTERS,
@@ -102,7 +106,7 @@ class Core:
         self.power = int(PowerState.D0)
         self.handles = 0
         self.queue: deque[SentNbl] = deque()
-        self.copying: SentNbl | None = None
+        self.copying: list[SentNbl] = []
         self.active = 0
         self.pausing: str | None = None
         self.reads: deque[ReadRequest] = deque()
@@ -111,6 +115,8 @@ class Core:
         self.link_changes = 0
         self.link_indicated = 0
         self.indicating = False
+        self.ending = False
+        self.sending_again = False
         self.octets_out = self.packets_out = self.errors_out = self.discards_out = 0
         self.octets_in = self.packets_in = self.errors_in = 0
 
@@ -151,16 +157,31 @@ class Core:
 
     # What goes out
 
-    def complete_nbl(self, nbl: SentNbl) -> None:
-        """Give an NBL back to the stack, with the verdict on it."""
-        self.events.append(NblCompleted(nbl.operation, nbl.index, nbl.status))
+    def complete_nbl(self, nbl: SentNbl) -> Steps:
+        """Give an NBL back to the stack, with the verdict on it. The stack may send it again before it lets go."""
+        again = self.is_sent_again(nbl)
+        self.events.append(NblCompleted(nbl.operation, nbl.index, nbl.status, again))
+        if again:
+            nbl.send_again()
+            self.sending_again = True
+            yield "the stack has the NBL back, and sends it again before its completion handler returns"
+            yield from self.send((nbl,))
+            self.sending_again = False
+
+    def is_sent_again(self, nbl: SentNbl) -> bool:
+        """Tell whether the stack, if it got ``nbl`` back now, would send it again from there."""
+        return nbl.again and not (self.ending or self.sending_again)
+
+    def send(self, nbls: Iterable[SentNbl]) -> Steps:
+        """MiniportSendNetBufferLists, which is told further on: what comes back may come in again by it."""
+        raise NotImplementedError
 
     def give_back(self, nbls: list[SentNbl]) -> Steps:
         """Complete NBLs that were taken out of the queue; from that step on they were the caller's alone."""
         if nbls:
             for nbl in nbls:
                 yield "an NBL is out of the queue and its status decided; it goes back to the stack without a lock"
-                self.complete_nbl(nbl)
+                yield from self.complete_nbl(nbl)
             yield "the NBLs are back, but still counted as active"
             yield from self.leave(len(nbls))
 
@@ -201,7 +222,7 @@ class Core:
         for nbl in self.queue:
             nbl.queued = False
             nbl.status = status
-            if nbl is not self.copying:
+            if nbl not in self.copying:
                 flushed.append(nbl)
         self.queue.clear()
         return flushed
@@ -236,7 +257,7 @@ class Core:
             self.power,
             self.handles,
             _keys(self.queue),
-            self.copying.key() if self.copying else None,
+            _keys(self.copying),
             self.active,
             self.pausing,
             _keys(self.reads),
@@ -245,6 +266,8 @@ class Core:
             self.link_changes,
             self.link_indicated,
             self.indicating,
+            self.ending,
+            self.sending_again,
             *(getattr(self, counter) for counter in COUNTERS),
         )
 

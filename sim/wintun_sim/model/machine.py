@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from wintun_sim import ndis
-from wintun_sim.lifecycle import Ledger, Order
+from wintun_sim.lifecycle import Call, Ledger, Order
 from wintun_sim.model.adapter import CURRENT, Adapter
 from wintun_sim.model.core import Steps, Until
 from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
@@ -27,6 +27,7 @@ from wintun_sim.operations import (
     Initialize,
     IrpCompleted,
     Load,
+    NblCompleted,
     Oid,
     Operation,
     Pause,
@@ -44,6 +45,10 @@ from wintun_sim.operations import (
 
 OLDEST_NDIS: Final = (6, 20)
 """What the driver needs: NDIS 6.20, which came with Windows 7."""
+
+
+SECOND_SEND: Final = "a second send"
+"""What the ledger calls the send that a protocol makes from its completion handler; no operation has such a name."""
 
 
 class Stuck(AssertionError):
@@ -71,14 +76,16 @@ class ModelMachine:
         self._reads: dict[str, tuple[Adapter, ReadRequest]] = {}
         self._closes: dict[str, str] = {}
         self._unloads: dict[str, str] = {}
+        self._again: dict[str, str] = {}
+        self._sending_again: set[str] = set()
         self._starts: Final[dict[type[Operation], Callable[[Any], Steps]]] = {
             Load: self._load,
             Unload: self._unload,
             Initialize: self._initialize,
             Restart: lambda operation: self.adapters[operation.adapter].restart(operation.name),
             Pause: lambda operation: self.adapters[operation.adapter].pause(operation.name),
-            Halt: lambda operation: self.adapters[operation.adapter].halt(operation.name),
-            Shutdown: lambda operation: self.adapters[operation.adapter].shutdown(operation.name, operation.action),
+            Halt: self._halt,
+            Shutdown: self._shutdown,
             SurpriseRemove: lambda operation: self.adapters[operation.adapter].surprise_remove(operation.name),
             SetPower: self._set_power,
             Oid: lambda operation: self.adapters[operation.adapter].oid(operation),
@@ -119,12 +126,19 @@ class ModelMachine:
             event = events[self._settled]
             self._settled += 1
             self.ledger.observe(event)
-            if type(event) is IrpCompleted:
+            if type(event) is NblCompleted and event.again:
+                name = self._again[event.operation]
+                self.ledger.adapters[name].calls[SECOND_SEND] = Call.SEND
+                self._sending_again.add(name)
+            elif type(event) is IrpCompleted:
                 self._reads.pop(event.operation, None)
                 handle = self._closes.pop(event.operation, None)
                 if handle is not None:
                     del self._files[handle]
                     self._unload_if_due(self.ledger.handles[handle].adapter.driver.name)
+        for name in [name for name in self._sending_again if not self.adapters[name].sending_again]:
+            self._sending_again.remove(name)
+            del self.ledger.adapters[name].calls[SECOND_SEND]
 
     def take_events(self) -> tuple[Event, ...]:
         """Return what happened, and forget it."""
@@ -147,7 +161,7 @@ class ModelMachine:
 
     def close(self) -> None:
         """Forget everything."""
-        for names in (self.adapters, self._files, self._reads, self._closes, self._unloads):
+        for names in (self.adapters, self._files, self._reads, self._closes, self._unloads, self._again):
             names.clear()
 
     def key(self) -> tuple[object, ...]:
@@ -194,8 +208,20 @@ class ModelMachine:
         data = (operation.state & 0xFFFFFFFF).to_bytes(4, "little")
         return self.adapters[operation.adapter].set_oid(operation.name, ndis.OID_PNP_SET_POWER, data, len(data))
 
+    def _halt(self, operation: Halt) -> Steps:
+        adapter = self.adapters[operation.adapter]
+        adapter.ending = True
+        return adapter.halt(operation.name)
+
+    def _shutdown(self, operation: Shutdown) -> Steps:
+        adapter = self.adapters[operation.adapter]
+        adapter.ending = True
+        return adapter.shutdown(operation.name, operation.action)
+
     def _send(self, operation: Send) -> Steps:
-        nbls = [SentNbl(operation.name, index, nbl) for index, nbl in enumerate(operation.nbls)]
+        if operation.again:
+            self._again[operation.name] = operation.adapter
+        nbls = [SentNbl(operation.name, index, nbl, operation.again) for index, nbl in enumerate(operation.nbls)]
         return self.adapters[operation.adapter].send(nbls)
 
     def _cleanup(self, operation: Cleanup) -> Steps:

@@ -83,11 +83,11 @@ class Pump(Core):
         nbl = self.queue[0]
         position = nbl.next
         self.advance()
-        self.copying = nbl
+        self.copying.append(nbl)
         yield "a packet is in hand and copied without a lock; its NBL cannot be completed by anyone else"
-        self.copying = None
+        self.copying.remove(nbl)
         self.copied(read, nbl, position)
-        if not nbl.queued:
+        if not nbl.queued and nbl not in self.copying:
             yield from self.end_nbl(nbl)
         else:
             yield "the packet is copied; the rest of its NBL heads the queue"
@@ -106,7 +106,7 @@ class Pump(Core):
     def end_nbl(self, nbl: SentNbl) -> Steps:
         """Complete an NBL of which nothing is left."""
         yield "nothing is left of an NBL; it goes back to the stack without a lock"
-        self.complete_nbl(nbl)
+        yield from self.complete_nbl(nbl)
         yield "the NBL is back, but still counted as active"
         yield from self.leave(1)
 

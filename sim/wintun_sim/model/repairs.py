@@ -2,9 +2,8 @@
 
 A class here says how the published driver of April 2019 behaved, and why that had to change. It overrides the steps
 concerned and nothing else, so any of them can be combined (:mod:`wintun_sim.model.revisions`). Three repairs that no
-sequence of calls can show have no class: the version of NDIS that is registered for, sizes that were loaded twice from
-memory that the client can change, and reads beyond a buffer's end. Nor have two that show only where calls overlap in
-ways that these steps do not take apart: completions under the queue's lock, and several calls that serve reads at once.
+sequence of calls can show have no class: the version of NDIS that is registered for, sizes that were loaded twice
+from memory that the client can change, and reads beyond a buffer's end.
 """
 
 from __future__ import annotations
@@ -45,11 +44,13 @@ class UndefinedUpstream(WintunSimError):
 
 CANCELLED_CURSOR: Final = "cancelled cursor"
 FREED_CONTEXT: Final = "freed context"
+LOCK_HELD: Final = "lock held"
 HALTED_HANDLE: Final = "halted handle"
 
 PLACES: Final = {
     CANCELLED_CURSOR: "a half-read NBL is cancelled: the queue's cursor stays in an NBL that the stack has back",
     FREED_CONTEXT: "halt frees the adapter's context while requests are inside, which go on using it",
+    LOCK_HELD: "an NBL goes back under the queue's lock, and the stack sends it again from there: it waits for itself",
     HALTED_HANDLE: "an adapter that ignored its halt calls NDIS with a handle that NDIS has freed",
 }
 """Every place that raises :class:`UndefinedUpstream`."""
@@ -66,10 +67,10 @@ class SendStatus(Adapter):
         """Write the status, whatever was there."""
         nbl.status = status
 
-    def complete_nbl(self, nbl: SentNbl) -> None:
+    def complete_nbl(self, nbl: SentNbl) -> Steps:
         """Give the NBL back, and in its status what the sender had there if nothing failed."""
         nbl.status = nbl.status or STATUS_OF_SENDER
-        super().complete_nbl(nbl)
+        yield from super().complete_nbl(nbl)
 
 
 class ZeroPadding(Adapter):
@@ -169,7 +170,7 @@ class OverflowCount(Adapter):
 
     def is_full(self) -> bool:
         """Count the NBL in hand too."""
-        in_hand = self.copying is not None and not self.copying.queued
+        in_hand = sum(not nbl.queued for nbl in self.copying)
         return len(self.queue) + in_hand >= QUEUE_LIMIT
 
 
@@ -309,6 +310,45 @@ class LateRead(Adapter):
         return request.cancelled or self.reads_closed
 
 
+class OnePump(Adapter):
+    """Several calls could serve reads at once, each with a read and a packet of its own.
+
+    Which of them completes its read first is anybody's guess, and with it the order of the packets. One call at a time
+    shows it only where it comes in a second time: a stack that sends from its completion handler serves the next read
+    while the first one is not complete yet.
+    """
+
+    @property
+    def serving(self) -> bool:
+        """Nobody takes note of who serves."""
+        return False
+
+    @serving.setter
+    def serving(self, value: bool) -> None:
+        """Forget it."""
+
+    def strip_overlong(self) -> SentNbl | None:
+        """Leave an NBL that another call is copying from to that call."""
+        while (nbl := super().strip_overlong()) in self.copying:
+            pass
+        return nbl
+
+
+class LockedCompletion(Adapter):
+    """NBLs that were taken out of the queue went back to the stack under the queue's lock.
+
+    A stack that sends from its completion handler comes back for that lock, on the processor that holds it.
+    """
+
+    def give_back(self, nbls: list[SentNbl]) -> Steps:
+        """Complete NBLs. Raises ``UndefinedUpstream`` where the stack comes back in, for it never gets out again."""
+        for nbl in nbls:
+            if self.is_sent_again(nbl):
+                which = f"NBL {nbl.operation}.{nbl.index}"
+                raise UndefinedUpstream(LOCK_HELD, f"{which} goes back under the lock, and is sent again from there")
+        yield from super().give_back(nbls)
+
+
 class HaltRundown(Adapter):
     """Halt cancelled the waiting reads, unpublished the context and freed it, without waiting for those inside.
 
@@ -346,10 +386,10 @@ class HaltRundown(Adapter):
         self._call_up("a link indication")
         yield from super().indicate_link()
 
-    def complete_nbl(self, nbl: SentNbl) -> None:
+    def complete_nbl(self, nbl: SentNbl) -> Steps:
         """Raise ``UndefinedUpstream`` where NDIS has no such adapter any more."""
         self._call_up("a completed NBL")
-        super().complete_nbl(nbl)
+        yield from super().complete_nbl(nbl)
 
     def receive(self, request: WriteRequest, packets: list[bytes]) -> Steps:
         """Raise ``UndefinedUpstream`` where NDIS has no such adapter any more."""

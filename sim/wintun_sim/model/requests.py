@@ -14,12 +14,12 @@ class SentNbl:
     """One NET_BUFFER_LIST on its way through the adapter.
 
     ``next`` is the position of the first NET_BUFFER that was not taken yet, ``queued`` tells whether the NBL is in the
-    send queue, ``status`` is the verdict so far.
+    send queue, ``status`` is the verdict so far. ``again``: the stack sends it once more when it gets it back.
     """
 
-    __slots__ = ("cancel_id", "index", "next", "operation", "packets", "queued", "status", "unmapped")
+    __slots__ = ("again", "cancel_id", "index", "next", "operation", "packets", "queued", "status", "unmapped")
 
-    def __init__(self, operation: str, index: int, nbl: Nbl) -> None:
+    def __init__(self, operation: str, index: int, nbl: Nbl, again: bool = False) -> None:
         self.operation = operation
         self.index = index
         self.packets = nbl.packets
@@ -28,10 +28,16 @@ class SentNbl:
         self.next = 0
         self.queued = False
         self.status = 0
+        self.again = again
+
+    def send_again(self) -> None:
+        """Begin anew: this is the second time, and there is no third."""
+        self.next = self.status = 0
+        self.again = False
 
     def key(self) -> tuple[object, ...]:
         """Return what tells this NBL from others, and its state."""
-        return (self.operation, self.index, self.next, self.queued, self.status)
+        return (self.operation, self.index, self.next, self.queued, self.status, self.again)
 
 
 class FileObject:

@@ -124,12 +124,14 @@ _ROWS: Final = (
         "locked-completion",
         "NBLs, and reads with bad buffers, are completed under the queue's lock",
         "nothing that can come back into the driver is called with a lock held",
+        repairs.LockedCompletion,
         rules=("CompletionUnderLock", "SpinLockSafe"),
     ),
     Repair(
         "one-pump",
         "several calls may serve reads at once and reorder packets",
         "one at a time serves, and the others leave it their work",
+        repairs.OnePump,
     ),
     Repair(
         "double-fetch",
@@ -160,6 +162,8 @@ REPAIRS: Final[Mapping[str, Repair]] = MappingProxyType({row.name: row for row i
 
 class Upstream(
     repairs.HaltRundown,
+    repairs.OnePump,
+    repairs.LockedCompletion,
     repairs.LateRead,
     repairs.Shutdown,
     repairs.LowPower,

@@ -130,7 +130,7 @@ class Stack(Pump):
             if refusal or not nbl.packets:
                 nbl.status = refusal
                 yield "an NBL is refused, or has no NET_BUFFER to wait for; it goes back to the stack without a lock"
-                self.complete_nbl(nbl)
+                yield from self.complete_nbl(nbl)
             else:
                 dropped = self.enqueue(nbl)
                 yield "an NBL is queued"
@@ -163,7 +163,7 @@ class Stack(Pump):
         nbl.queued = False
         nbl.status = ndis.NDIS_STATUS_SEND_ABORTED
         self.discards_out += len(nbl.packets) - nbl.next
-        return [nbl] if nbl is not self.copying else []
+        return [nbl] if nbl not in self.copying else []
 
     def cancel_send(self, cancel_id: int) -> Steps:
         """MiniportCancelSend: what is queued under that id goes back; of an NBL already half read, the rest."""
@@ -178,4 +178,4 @@ class Stack(Pump):
             self.queue.remove(nbl)
             nbl.queued = False
             nbl.status = ndis.NDIS_STATUS_SEND_ABORTED
-        return [nbl for nbl in found if nbl is not self.copying]
+        return [nbl for nbl in found if nbl not in self.copying]

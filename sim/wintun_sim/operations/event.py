@@ -63,12 +63,16 @@ class IrpCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class NblCompleted(Event):
-    """NBL number ``index`` of a Send came back to the stack with ``status``."""
+    """NBL number ``index`` of a Send came back to the stack with ``status``.
+
+    ``again``: the protocol sends it once more, now and from its completion handler, so it comes back a second time.
+    """
 
     verb: ClassVar[str] = "nbl"
     operation: str
     index: int
     status: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

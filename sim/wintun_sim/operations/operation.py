@@ -179,10 +179,16 @@ class Oid(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send(AdapterOperation):
-    """MiniportSendNetBufferLists with a chain of NBLs; NBL *i* is called ``name.i``."""
+    """MiniportSendNetBufferLists with a chain of NBLs; NBL *i* is called ``name.i``.
+
+    With ``again`` the protocol sends each NBL once more, by itself and from the completion handler in which it gets it
+    back, whatever became of it; but not once NDIS has begun to halt the adapter or to shut it down, nor from within
+    such a second send of the same adapter, for there would be no end to the depth of the calls.
+    """
 
     verb: ClassVar[str] = "send"
     nbls: tuple[Nbl, ...]
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,12 +175,16 @@ def _first(adapter: str, sequence: str, left: Entries, right: Entries) -> Iterat
 # What holds in every order
 
 
-def order_broken(events: Iterable[Event], places: Places, deliveries: Mapping[tuple[str, int], str]) -> list[str]:
+Delivery = tuple[str, int, bool]
+"""An NBL on one of its ways: its send, its index, and whether it is sent again when it comes back."""
+
+
+def order_broken(events: Iterable[Event], places: Places, deliveries: Mapping[Delivery, str]) -> list[str]:
     """Say where the order of events breaks what every run must keep; empty where it holds.
 
     A packet is received before its write completes; an NBL completes before the read that carries its last packet; a
-    pause or halt ends after the NBLs and requests that it gives back. ``deliveries`` gives, for an NBL (send, index)
-    all of whose packets were delivered, the read that carries the last.
+    pause or halt ends after the NBLs and requests that it gives back. ``deliveries`` gives, for an NBL all of whose
+    packets were delivered, the read that carries the last.
     """
     broken: list[str] = []
     ended: set[str] = set()
@@ -189,8 +193,8 @@ def order_broken(events: Iterable[Event], places: Places, deliveries: Mapping[tu
         match event:
             case PacketReceived(operation) if operation in ended:
                 broken.append(f"the stack received a packet of {operation} after {operation} had completed")
-            case NblCompleted(operation, index):
-                read = deliveries.get((operation, index))
+            case NblCompleted(operation, index, _, again):
+                read = deliveries.get((operation, index, again))
                 if read in ended:
                     broken.append(f"NBL {operation}.{index} completed after {read}, which carries its last packet")
                 broken += _late(finished, places.adapter_of(event), f"NBL {operation}.{index}")
@@ -208,18 +212,20 @@ def _late(finished: Mapping[str, str], adapter: str, what: str) -> list[str]:
     return [f"{what} completed after {finished[adapter]} had ended"] if adapter in finished else []
 
 
-def deliveries(events: Iterable[Event], packets: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], str]:
+def deliveries(events: Iterable[Event], packets: Mapping[tuple[str, int], int]) -> dict[Delivery, str]:
     """Say which read carries the last packet of each NBL, from the events of a machine that keeps the order.
 
     Such a machine completes an NBL right after its last packet was copied, so the next read that completes with data
     carries it. ``packets`` gives the number of NET_BUFFERs of each NBL; one that has none, or failed, is left out.
     """
-    waiting: list[tuple[str, int]] = []
-    found: dict[tuple[str, int], str] = {}
+    waiting: list[Delivery] = []
+    found: dict[Delivery, str] = {}
     for event in events:
         match event:
-            case NblCompleted(operation, index, status) if status == STATUS_SUCCESS and packets[operation, index]:
-                waiting.append((operation, index))
+            case NblCompleted(operation, index, status, again) if (
+                status == STATUS_SUCCESS and packets[operation, index]
+            ):
+                waiting.append((operation, index, again))
             case IrpCompleted(operation, data=data) if data:
                 found.update(dict.fromkeys(waiting, operation))
                 waiting.clear()
@@ -229,6 +235,7 @@ def deliveries(events: Iterable[Event], packets: Mapping[tuple[str, int], int]) 
 __all__ = [
     "SEQUENCES",
     "AdapterOutcome",
+    "Delivery",
     "Difference",
     "Outcome",
     "Places",

@@ -9,13 +9,13 @@ default one, and its arguments; its name is written by the scenario around it. I
     shutdown [power-off|bug-check] surprise-remove                 cancel READ
     set-power D0…D3|NUMBER         cancel-send CANCEL_ID           cleanup HANDLE
     oid query|set|statistics|method OID LENGTH [BYTES] [direct]    close HANDLE
-    send NBL …                     where NBL is BYTES or nbl(BYTES, …, cancel=5, mdl=16, offset=2, unmapped={0})
+    send NBL … [again]             where NBL is BYTES or nbl(BYTES, …, cancel=5, mdl=16, offset=2, unmapped={0})
 
 An event is its verb and what happened::
 
     returned pause STATUS_SUCCESS                          paused pause
     irp read STATUS_SUCCESS 112 bundle(ipv4(84))           received write ipv4(84)
-    nbl send.0 STATUS_NDIS_PAUSED                          link up [@ADAPTER]
+    nbl send.0 STATUS_NDIS_PAUSED [again]                  link up [@ADAPTER]
     oid oid STATUS_SUCCESS written=4 needed=4 hex(…)       refused pause "why"
     broken RULE send "what happened"
 
@@ -111,9 +111,13 @@ def _parse_oid(scanner: Scanner, name: str, adapter: str) -> operations.Operatio
 
 def _parse_send(scanner: Scanner, name: str, adapter: str) -> operations.Operation:
     nbls: list[operations.Nbl] = []
+    again = False
     position = scanner.peek().position
-    while not scanner.at_line_end():
-        if scanner.peek().text == "nbl":
+    while not again and not scanner.at_line_end():
+        if scanner.peek().text == "again":
+            scanner.next()
+            again = True
+        elif scanner.peek().text == "nbl":
             scanner.next()
             nbls.append(_parse_nbl(scanner))
         else:
@@ -122,7 +126,7 @@ def _parse_send(scanner: Scanner, name: str, adapter: str) -> operations.Operati
         scanner.fail(
             f"a send of {len(nbls)} NBLs", f"send from 1 to {MAX_NBLS}; nbl() is one without packets", position
         )
-    return operations.Send(name=name, adapter=adapter or DEFAULT_ADAPTER, nbls=tuple(nbls))
+    return operations.Send(name=name, adapter=adapter or DEFAULT_ADAPTER, nbls=tuple(nbls), again=again)
 
 
 def _parse_nbl(scanner: Scanner) -> operations.Nbl:
@@ -266,8 +270,8 @@ def _arguments(operation: operations.Operation) -> list[str]:
             if operation.data:
                 words.append(format_data(operation.data))
             return [*words, *(["direct"] if operation.direct else [])]
-        case operations.Send(nbls=nbls):
-            return _nbls(nbls)
+        case operations.Send(nbls=nbls, again=again):
+            return [*_nbls(nbls), *(["again"] if again else [])]
     return []
 
 
@@ -344,7 +348,10 @@ def _parse_nbl_event(scanner: Scanner, _handles: Mapping[str, str]) -> list[even
         scanner.fail(f"{token.text!r} names no NBL", "write the send's name, a dot and a number", token.position)
     numbers = scanner.range_of(start + dots + last, "the number of an NBL", MAX_NBLS, token.position)
     status = _status(scanner)
-    return [events.NblCompleted(operation, number, status) for number in numbers]
+    again = not scanner.at_line_end() and scanner.peek().text == "again"
+    if again:
+        scanner.next()
+    return [events.NblCompleted(operation, number, status, again) for number in numbers]
 
 
 def _parse_oid_event(scanner: Scanner, _handles: Mapping[str, str]) -> list[events.Event]:
@@ -412,8 +419,8 @@ def _event_words(event: events.Event) -> list[str]:
             return [operation, ndis.name_of(status)]
         case events.IrpCompleted(operation, _, status, information, data):
             return [operation, ndis.name_of(status), str(information), *([format_data(data)] if data else [])]
-        case events.NblCompleted(operation, index, status):
-            return [f"{operation}.{index}", ndis.name_of(status)]
+        case events.NblCompleted(operation, index, status, again):
+            return [f"{operation}.{index}", ndis.name_of(status), *(["again"] if again else [])]
         case events.OidCompleted(operation, status, information, needed, data):
             lengths = [f"written={information}", f"needed={needed}"]
             return [operation, ndis.name_of(status), *lengths, *([format_data(data)] if data else [])]

@@ -271,6 +271,7 @@ VOID NTAPI NdisMPauseComplete(NDIS_HANDLE MiniportAdapterHandle)
 void adapter_halt(struct adapter *adapter, uint32_t operation)
 {
     struct call call;
+    adapter->ending = true;
     call_enter(&call, "MiniportHaltEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.HaltHandlerEx(adapter->context, adapter->removed ? NdisHaltDeviceSurpriseRemoved
                                                                                  : NdisHaltDeviceDisabled);
@@ -289,6 +290,7 @@ void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t acti
     /* In a bug check nothing is told any more, and the adapter stays as it is. */
     if (action != NdisShutdownBugCheck)
         adapter->state = ADAPTER_SHUTDOWN;
+    adapter->ending = true;
     struct call call;
     call_enter(&call, "MiniportShutdownEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.ShutdownHandlerEx(adapter->context, (NDIS_SHUTDOWN_ACTION)action);

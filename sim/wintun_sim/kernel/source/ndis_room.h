@@ -53,7 +53,9 @@ struct adapter
     enum adapter_state state;
     bool has_registration;
     bool has_general;
-    bool removed; /* surprise removal was told */
+    bool removed;       /* surprise removal was told */
+    bool ending;        /* NDIS has begun to halt it or to shut it down: nothing is sent any more */
+    bool sending_again; /* the protocol is in a completion handler, sending what came back */
     bool restart_pending;
     bool pause_returned;  /* of the pause under way */
     bool pause_completed; /* NdisMPauseComplete was called for it */

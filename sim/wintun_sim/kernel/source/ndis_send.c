@@ -366,13 +366,13 @@ static void check_status(const struct sent_nbl *item)
 }
 
 /* Neighbours of one send with one status make one event. */
-static void log_completion(const struct sent_nbl *item)
+static void log_completion(const struct sent_nbl *item, bool again)
 {
     const struct log *log = &current_host->log;
     struct host_event *last = log->count == 0 ? NULL : &log->storage->events[log->count - 1];
     const uint32_t status = (uint32_t)item->nbl.Status;
     if (last != NULL && last->kind == HOST_EVENT_NBL_COMPLETED && last->operation == item->operation &&
-        last->status == status && last->index + last->count == item->index)
+        last->status == status && last->value == again && last->index + last->count == item->index)
     {
         last->count++;
         return;
@@ -382,6 +382,7 @@ static void log_completion(const struct sent_nbl *item)
     event->index = item->index;
     event->count = 1;
     event->status = status;
+    event->value = again;
 }
 
 /* One NBL of a completed chain that is really ours and lent. Returns whether it is to be sent again. */
@@ -390,14 +391,16 @@ static bool take_back(struct adapter *adapter, struct sent_nbl *item)
     check_unchanged(item);
     check_status(item);
     adapter->progress_at = clock_now();
-    if (item->again && adapter->state == ADAPTER_RUNNING)
+    const bool again = item->again && !adapter->ending && !adapter->sending_again;
+    log_completion(item, again);
+    if (again)
     {
         item->again = false;
+        item->nbl.Next = NULL;
         item->nbl.Status = STATUS_NEVER_SET;
         item->lent_at = adapter->progress_at;
         return true;
     }
-    log_completion(item);
     adapter->nbls_owned--;
     item_free(item);
     return false;
@@ -416,8 +419,6 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
         return;
     if (NetBufferList == NULL)
         rule_broken("BUGCODE_NDIS_DRIVER", "%s was given no NET_BUFFER_LIST", function);
-    NET_BUFFER_LIST *again = NULL;
-    NET_BUFFER_LIST **again_last = &again;
     NET_BUFFER_LIST *next = NULL;
     for (NET_BUFFER_LIST *nbl = NetBufferList; nbl != NULL; nbl = next)
     {
@@ -434,12 +435,10 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
         next = nbl->Next;
         if (!take_back(adapter, item))
             continue;
-        nbl->Next = NULL;
-        *again_last = nbl;
-        again_last = &nbl->Next;
+        adapter->sending_again = true;
+        call_send(adapter, nbl, false);
+        adapter->sending_again = false;
     }
-    if (again != NULL)
-        call_send(adapter, again, false);
 }
 
 static void look_at_age(void *object)

@@ -81,7 +81,7 @@ ANY = st.one_of(
         data=st.binary(max_size=5),
         direct=st.booleans(),
     ),
-    st.builds(Send, adapter=adapters, nbls=nbls),
+    st.builds(Send, adapter=adapters, nbls=nbls, again=st.booleans()),
     st.builds(CancelSend, adapter=adapters, cancel_id=st.just(1)),
     st.builds(Cleanup, handle=handles),
     st.builds(Close, handle=handles),
@@ -139,8 +139,9 @@ class Both:
                 told.kind = self.lib.HOST_EVENT_OID_COMPLETED
             case IrpCompleted():
                 told.kind = self.lib.HOST_EVENT_IRP_COMPLETED
-            case NblCompleted(index=index):
+            case NblCompleted(index=index, again=again):
                 told.kind, told.index, told.count = self.lib.HOST_EVENT_NBL_COMPLETED, index, 1
+                told.value = again
             case _:
                 told.kind = self.lib.HOST_EVENT_PAUSE_COMPLETED
         self.lib.host_gate_observe(self.host, told, 1)
@@ -157,6 +158,8 @@ def endings(operation: Operation, status: int) -> list[list[Event | None]]:
     match operation:
         case Send(nbls=sent):
             back: list[Event | None] = [NblCompleted(name, index, status) for index in range(len(sent))]
+            if operation.again:
+                back[:1] = [NblCompleted(name, 0, status, again=True), *back[:1]] if sent else []
             return [[None, *back], [*back, None], [*back[:1], None, *back[1:]]]
         case CancelSend() | Cancel():
             return [[None]]

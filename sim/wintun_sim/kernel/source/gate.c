@@ -7,6 +7,7 @@
 
 #include "gate_books.h"
 #include "host.h"
+#include "ndis_room.h"
 
 enum
 {
@@ -119,6 +120,9 @@ static enum host_admission ask_adapter(const struct host_operation *operation)
     const enum host_admission answer = ask_call(adapter, call);
     if (answer != HOST_ADMITTED)
         return answer;
+    const struct adapter *real = adapter_find(operation->adapter);
+    if (real != NULL && real->sending_again && the_gate()->overlaps[HOST_CALL_SEND][call] != NULL)
+        return refuse(the_gate()->overlaps[HOST_CALL_SEND][call]);
     if (call == HOST_CALL_RESTART && strict && adapter->power != NdisDeviceStateD0)
         return refuse("NDIS restarts an adapter that it paused for sleep only after OID_PNP_SET_POWER to D0");
     if (call == HOST_CALL_PAUSE && strict && adapter->count != 0)

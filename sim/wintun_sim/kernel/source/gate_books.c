@@ -144,7 +144,8 @@ void gate_observe(const struct host_event *event)
         observe_irp(mine, event->status);
         break;
     case HOST_EVENT_NBL_COMPLETED:
-        if (mine->kind == HOST_SEND && mine->count >= event->count)
+        /* One that is sent again (value) is still lent. */
+        if (mine->kind == HOST_SEND && event->value == 0 && mine->count >= event->count)
         {
             mine->count -= event->count;
             gate_name(mine->owner)->count -= event->count;

@@ -64,14 +64,17 @@ COMPILE_FLAGS = (
     "-Werror=int-conversion",
     "-Werror=incompatible-pointer-types",
 )
+# A call of the host kernel says by its return address which line makes the access, so none may be a jump.
 GCC_INSTRUMENTED = (
     "-fsanitize=thread",
+    "-fno-optimize-sibling-calls",
     "--param=tsan-distinguish-volatile=1",
     "--param=tsan-instrument-func-entry-exit=0",
     "-Wno-tsan",
 )
 CLANG_INSTRUMENTED = (
     "-fsanitize=thread",
+    "-fno-optimize-sibling-calls",
     *("-mllvm", "-tsan-distinguish-volatile=1"),
     *("-mllvm", "-tsan-instrument-func-entry-exit=0"),
 )

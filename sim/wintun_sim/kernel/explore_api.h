@@ -98,6 +98,8 @@ struct host_scenario
     const struct host_operation *ending;
     uint64_t ending_count;
     uint64_t point_limit; /* scheduling points in one run before it counts as endless; 0: 100,000 */
+    uint32_t races;       /* 1: look for data races, which instrumented images show; 0: do not */
+    uint32_t reserved;
 };
 
 enum host_strategy_kind

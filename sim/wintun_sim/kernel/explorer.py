@@ -167,10 +167,12 @@ class Explorer:
         ending: Sequence[Operation] = (),
         demand: Callable[[Operation], Demand] = lambda operation: Demand.NONE,
         point_limit: int = 100_000,
+        races: bool = True,
     ) -> None:
         """Do ``setup`` on a new machine, and be ready to explore from there.
 
-        A run with more scheduling points than ``point_limit`` counts as endless. Raises what ``DriverMachine`` raises,
+        A run with more scheduling points than ``point_limit`` counts as endless. With ``races`` the accesses of an
+        instrumented image are watched, and a data race is a broken rule. Raises what ``DriverMachine`` raises,
         ``DriverGone`` when the set-up ends the driver, and ``UsageError`` for an image that cannot be loaded.
         """
         self._machine = DriverMachine(image, order=order, ndis=ndis, images=images, demand=demand)
@@ -179,7 +181,7 @@ class Explorer:
             self._put_gate(chain(setup, *actors, ending))
             self.setup_events = tuple(chain.from_iterable(map(self._perform, setup)))
             """What happened in the set-up."""
-            self._explorer = self._begin(actors, ending, demand, point_limit)
+            self._explorer = self._begin(actors, ending, demand, point_limit, races)
         except BaseException:
             self.close()
             raise
@@ -205,6 +207,7 @@ class Explorer:
         ending: Sequence[Operation],
         demand: Callable[[Operation], Demand],
         point_limit: int,
+        races: bool,
     ) -> Any:
         machine = self._machine
         machine.take_events()
@@ -216,7 +219,7 @@ class Explorer:
         for target, array in zip(self._actors, arrays, strict=True):
             target.operations, target.count = array, len(array)
         self._scenario = ffi.new(
-            "struct host_scenario *", (self._actors, len(actors), last, len(ending), max(point_limit, 1))
+            "struct host_scenario *", (self._actors, len(actors), last, len(ending), max(point_limit, 1), races)
         )
         error = ffi.new("char[]", _ERROR_SIZE)
         explorer = lib.host_explorer_new(machine._host, self._scenario, error, _ERROR_SIZE)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "happens.h"
 #include "host.h"
 #include "scheduler.h"
 #include "switch.h"
@@ -66,6 +67,7 @@ struct actor *actor_start(actor_entry *entry, void *argument, uint32_t operation
         scheduler->used = (uint8_t)(index + 1);
     scheduler->alive |= bit_of(actor);
     scheduler->runnable |= bit_of(actor);
+    happens_begins(actor);
     return actor;
 }
 

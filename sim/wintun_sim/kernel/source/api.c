@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "play.h"
@@ -127,8 +128,10 @@ int host_run(struct host *host, const struct host_actor *actors, size_t count)
     for (size_t index = 0; result == HOST_QUIET && index < count; index++)
         for (size_t number = 0; number < actors[index].count; number++)
             prepared = operation_prepare(&actors[index].operations[number]) && prepared;
+    host->happens->wanted = true;
     if (result == HOST_QUIET && prepared)
         result = play_actors(host, actors, count);
+    host->happens->wanted = false;
     host_leave();
     return result;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "race.h"
 #include "shadow.h"
 
 enum
@@ -352,6 +353,8 @@ bool arena_free(enum block_kind kind, void *address, uint32_t tag, const char *c
     block->operation = actor == NULL ? 0 : actor->operation;
     block->caller = caller;
     memset(address, FREED, block->size);
+    if (arena_is_for_drivers(kind) && kind != BLOCK_CLIENT)
+        race_freed(address, block->size, caller);
     shadow_forbid(address, block->size);
     list_append(&arena->quarantine_oldest, &arena->quarantine_newest, block);
     arena->quarantine_count += 1;

@@ -169,12 +169,12 @@ const Elf64_Sym *elf_file_export(const struct elf_file *file, const char *name)
     return NULL;
 }
 
-const Elf64_Sym *elf_file_function_at(const struct elf_file *file, uint64_t address, const char **name)
+const Elf64_Sym *elf_file_symbol_at(const struct elf_file *file, unsigned type, uint64_t address, const char **name)
 {
     for (size_t i = 1; i < file->all_symbol_count; i++)
     {
         const Elf64_Sym *symbol = &file->all_symbols[i];
-        if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF || address < symbol->st_value ||
+        if (ELF64_ST_TYPE(symbol->st_info) != type || symbol->st_shndx == SHN_UNDEF || address < symbol->st_value ||
             address - symbol->st_value >= (symbol->st_size == 0 ? 1 : symbol->st_size))
             continue;
         *name = name_of(symbol, file->all_names, file->all_names_size);

@@ -31,7 +31,8 @@ bool elf_file_read(struct elf_file *file, const uint8_t *bytes, size_t size, cha
 /* The symbol that the image exports as `name`, or NULL. */
 const Elf64_Sym *elf_file_export(const struct elf_file *file, const char *name);
 
-/* The function that contains the image-relative address, and its name; NULL if there is none. */
-const Elf64_Sym *elf_file_function_at(const struct elf_file *file, uint64_t address, const char **name);
+/* The function (STT_FUNC) or variable (STT_OBJECT) that contains the image-relative address, and its name; NULL if
+ * there is none. */
+const Elf64_Sym *elf_file_symbol_at(const struct elf_file *file, unsigned type, uint64_t address, const char **name);
 
 #endif

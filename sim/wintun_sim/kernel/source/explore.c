@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "happens.h"
 #include "logs.h"
 #include "ndis_room.h"
 #include "play.h"
@@ -232,6 +233,7 @@ int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
     struct host *host = explorer->host;
     host_enter(host);
     struct oracle *before = host->oracle;
+    host->happens->wanted = explorer->scenario.races != 0;
     const uint64_t step_limit = host->api->step_limit;
     host->api->step_limit = explorer->scenario.point_limit == 0 ? DEFAULT_POINT_LIMIT : explorer->scenario.point_limit;
     enum host_progress progress = (enum host_progress)explorer->state.progress;
@@ -240,6 +242,7 @@ int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
     explorer->state.progress = progress;
     snapshot_restore(explorer->start);
     host->api->unusable = false;
+    host->happens->wanted = false;
     host->api->step_limit = step_limit;
     host->oracle = before;
     host_leave();

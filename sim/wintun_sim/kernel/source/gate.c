@@ -8,6 +8,7 @@
 #include "gate_books.h"
 #include "host.h"
 #include "ndis_room.h"
+#include "serial.h"
 
 enum
 {
@@ -46,32 +47,6 @@ static bool is_power_request(const struct host_operation *operation)
     return operation->kind == HOST_OID && operation->oid == OID_SET_POWER && operation->value == HOST_OID_SET;
 }
 
-/* Of an operation on an adapter, as what it is carried out. */
-static enum host_call call_of(const struct host_operation *operation)
-{
-    switch (operation->kind)
-    {
-    case HOST_RESTART:
-        return HOST_CALL_RESTART;
-    case HOST_PAUSE:
-        return HOST_CALL_PAUSE;
-    case HOST_HALT:
-        return HOST_CALL_HALT;
-    case HOST_SHUTDOWN:
-        return HOST_CALL_SHUTDOWN;
-    case HOST_SURPRISE_REMOVE:
-        return HOST_CALL_SURPRISE_REMOVE;
-    case HOST_SET_POWER:
-        return HOST_CALL_SET_POWER;
-    case HOST_OID:
-        return HOST_CALL_OID;
-    case HOST_SEND:
-        return HOST_CALL_SEND;
-    default:
-        return HOST_CALL_CANCEL_SEND;
-    }
-}
-
 static struct gate_name *find(uint32_t id, enum host_operation_kind kind)
 {
     struct gate_name *name = gate_name(id);
@@ -108,7 +83,7 @@ static enum host_admission ask_adapter(const struct host_operation *operation)
 {
     const struct gate_name *adapter = find(operation->adapter, HOST_INITIALIZE);
     const bool strict = the_gate()->rules.strict != 0;
-    enum host_call call = call_of(operation);
+    enum host_call call = serial_call_of(operation);
     if (is_power_request(operation) && (operation->flags & HOST_FLAG_DIRECT) == 0)
         call = HOST_CALL_SET_POWER;
     else if (call == HOST_CALL_OID && operation->data_length > operation->length)
@@ -205,7 +180,7 @@ static enum host_admission ask(const struct host_operation *operation)
 
 static void begin_call(const struct host_operation *operation, struct gate_name *mine)
 {
-    const enum host_call call = call_of(operation);
+    const enum host_call call = serial_call_of(operation);
     struct gate_name *adapter = gate_name(operation->adapter);
     mine->owner = operation->adapter;
     mine->call = (uint8_t)call;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "happens.h"
 #include "scheduler.h"
 #include "shadow.h"
 
@@ -82,8 +83,9 @@ struct host *host_open(size_t arena_size, char *error, size_t error_size)
     host->oracle = oracle_first_new();
     host->watch = watch_new();
     host->image_files = image_files_new();
+    host->happens = happens_new();
     if (host->log.storage == NULL || host->oracle == NULL || host->watch == NULL || host->image_files == NULL ||
-        !protect_guards(base + layout.stacks))
+        host->happens == NULL || !protect_guards(base + layout.stacks))
     {
         snprintf(error, error_size, "the system refuses memory for a host: %s", strerror(errno));
         host_close(host);
@@ -106,6 +108,7 @@ void host_close(struct host *host)
     oracle_delete(host->oracle);
     watch_delete(host->watch);
     image_files_delete(host->image_files);
+    happens_delete(host->happens);
 #ifdef WITH_ASAN
     /* An abandoned stack keeps its poison, and the sanitizer would hold it against whoever is mapped here next. */
     __asan_unpoison_memory_region(host, host->mapping_size);

@@ -38,6 +38,8 @@ struct ndis_room;
 struct api_room;
 struct gate;
 
+struct happens;
+
 struct host
 {
     struct arena arena;
@@ -56,6 +58,7 @@ struct host
     struct watch *watch;   /* not NULL */
     struct oracle *oracle; /* not NULL; oracle_first until somebody puts another one here, and deletes the one before */
     struct image_files *image_files;
+    struct happens *happens; /* happens.h */
     /* The rooms that are built upon this core: */
     struct io_room *io;
     struct ndis_room *ndis;

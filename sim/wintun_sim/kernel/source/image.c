@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "address.h"
 #include "elf_file.h"
@@ -407,7 +408,7 @@ const char *image_place(const struct image *image, uintptr_t address, char *text
 {
     uint64_t relative = image_offset(image, address);
     const char *name;
-    const Elf64_Sym *symbol = elf_file_function_at(&image->file->elf, relative, &name);
+    const Elf64_Sym *symbol = elf_file_symbol_at(&image->file->elf, STT_FUNC, relative, &name);
     if (symbol == NULL)
         snprintf(text, size, "the image +0x%llx", (unsigned long long)relative);
     else
@@ -417,4 +418,34 @@ const char *image_place(const struct image *image, uintptr_t address, char *text
                  (unsigned long long)(relative - symbol->st_value), (unsigned long long)relative);
     }
     return text;
+}
+
+const char *image_variable(const struct image *image, uintptr_t address, char *text, size_t size)
+{
+    const uint64_t relative = address - image->file->base;
+    const char *name;
+    const Elf64_Sym *symbol = elf_file_symbol_at(&image->file->elf, STT_OBJECT, relative, &name);
+    if (symbol == NULL)
+        snprintf(text, size, "a variable at the image +0x%llx", (unsigned long long)relative);
+    else if (relative == symbol->st_value)
+        snprintf(text, size, "the variable %s", name);
+    else
+        snprintf(text, size, "the variable %s +0x%llx", name, (unsigned long long)(relative - symbol->st_value));
+    return text;
+}
+
+static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *found)
+{
+    const uintptr_t place = (uintptr_t)_Unwind_GetIP(context);
+    if (image_of(place) == NULL)
+        return _URC_NO_REASON;
+    *(uintptr_t *)found = place;
+    return _URC_END_OF_STACK;
+}
+
+__attribute__((noinline)) uintptr_t image_calling_place(void)
+{
+    uintptr_t place = 0;
+    _Unwind_Backtrace(look_at_frame, &place);
+    return place;
 }

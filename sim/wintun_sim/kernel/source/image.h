@@ -90,6 +90,13 @@ uint64_t image_offset(const struct image *image, uintptr_t address);
 /* Writes "symbol+0x12" (or "+0x1234" without symbols) for an address in the image. Returns `text`. */
 const char *image_place(const struct image *image, uintptr_t address, char *text, size_t size);
 
+/* Likewise "the variable Name" for an address in a writable segment. */
+const char *image_variable(const struct image *image, uintptr_t address, char *text, size_t size);
+
+/* Where in a driver's code the caller's stack stands: the return address of its innermost call out of an image, 0 if
+ * there is none. Slow. */
+uintptr_t image_calling_place(void);
+
 /* For host_open and host_close. */
 struct image_files *image_files_new(void);
 void image_files_delete(struct image_files *files);

@@ -1,17 +1,72 @@
 /* The call-outs of instrumented code for atomic operations: each is a scheduling point, and then one step that nobody
- * interrupts, since one actor runs at a time. Memory orders are not looked at: every operation is sequentially
- * consistent here.
+ * interrupts, since one actor runs at a time. What they do is sequentially consistent here; the memory order that was
+ * asked for says what they put in order (happens.h). The strongest is a full barrier, as the Interlocked functions are
+ * (learn.microsoft.com/windows/win32/sync/interlocked-variable-access).
  */
 #include <stdbool.h>
 
+#include "happens.h"
 #include "host.h"
 #include "instrument.h"
 
+/* Memory orders as the compilers number them; a few bits above them are hints. */
+enum
+{
+    ORDER_RELAXED,
+    ORDER_CONSUME,
+    ORDER_ACQUIRE,
+    ORDER_RELEASE,
+    ORDER_BOTH,
+    ORDER_FULL,
+    ORDER_MASK = 7
+};
+
+/* Beyond enum access_flag: the operation reads what it then writes. */
+enum
+{
+    ATOMIC_READS = 16
+};
+
+static bool acquires(int order)
+{
+    return (order & ORDER_MASK) != ORDER_RELAXED && (order & ORDER_MASK) != ORDER_RELEASE;
+}
+
+static bool releases(int order)
+{
+    return (order & ORDER_MASK) >= ORDER_RELEASE;
+}
+
+static bool is_barrier(unsigned flags, int order)
+{
+    return (flags & ATOMIC_READS) != 0 && (order & ORDER_MASK) == ORDER_FULL;
+}
+
+static void order_before(const volatile void *address, unsigned flags, int order)
+{
+    if (is_barrier(flags, order))
+        happens_fence(false, true);
+    if ((flags & ACCESS_WRITE) == 0 || (flags & ATOMIC_READS) != 0)
+        happens_load(address, acquires(order));
+}
+
+static void order_after(const volatile void *address, unsigned flags, int order)
+{
+    if ((flags & ACCESS_WRITE) != 0)
+        happens_store(address, releases(order), (flags & ATOMIC_READS) == 0);
+    if (is_barrier(flags, order))
+        happens_fence(true, false);
+}
+
 /* What an operation does to its place, after others had their turn. */
-static void before(const volatile void *address, size_t size, unsigned flags, const void *place)
+static void before(const volatile void *address, size_t size, unsigned flags, const void *place, int order)
 {
     schedule_point(POINT_INTERLOCKED, address);
+    if (happens_watched())
+        order_before(address, flags, order);
     instrument_access(address, size, flags | ACCESS_ATOMIC, place);
+    if (happens_watched())
+        order_after(address, flags, order);
 }
 
 #define PLACE __builtin_return_address(0)
@@ -19,8 +74,7 @@ static void before(const volatile void *address, size_t size, unsigned flags, co
 #define FETCH(bits, type, name, expression)                                                  \
     static type atomic##bits##_fetch_##name(volatile type *address, type operand, int order) \
     {                                                                                        \
-        (void)order;                                                                         \
-        before(address, sizeof(type), ACCESS_WRITE, PLACE);                                  \
+        before(address, sizeof(type), ACCESS_WRITE | ATOMIC_READS, PLACE, order);            \
         const type old = *address;                                                           \
         *address = (type)(expression);                                                       \
         return old;                                                                          \
@@ -29,14 +83,12 @@ static void before(const volatile void *address, size_t size, unsigned flags, co
 #define ATOMIC(bits, type)                                                                                          \
     static type atomic##bits##_load(const volatile type *address, int order)                                        \
     {                                                                                                               \
-        (void)order;                                                                                                \
-        before(address, sizeof(type), 0, PLACE);                                                                    \
+        before(address, sizeof(type), 0, PLACE, order);                                                             \
         return *address;                                                                                            \
     }                                                                                                               \
     static void atomic##bits##_store(volatile type *address, type value, int order)                                 \
     {                                                                                                               \
-        (void)order;                                                                                                \
-        before(address, sizeof(type), ACCESS_WRITE, PLACE);                                                         \
+        before(address, sizeof(type), ACCESS_WRITE, PLACE, order);                                                  \
         *address = value;                                                                                           \
     }                                                                                                               \
     FETCH(bits, type, add, old + operand)                                                                           \
@@ -46,9 +98,10 @@ static void before(const volatile void *address, size_t size, unsigned flags, co
     FETCH(bits, type, xor, old ^ operand)                                                                           \
     FETCH(bits, type, nand, ~(old & operand))                                                                       \
     FETCH(bits, type, exchange, operand)                                                                            \
-    static type compare_exchange##bits(volatile type *address, type expected, type value, const void *place)        \
+    static type compare_exchange##bits(volatile type *address, type expected, type value, const void *place,        \
+                                       int order)                                                                   \
     {                                                                                                               \
-        before(address, sizeof(type), ACCESS_WRITE, place);                                                         \
+        before(address, sizeof(type), ACCESS_WRITE | ATOMIC_READS, place, order);                                   \
         const type old = *address;                                                                                  \
         if (old == expected)                                                                                        \
             *address = value;                                                                                       \
@@ -57,18 +110,16 @@ static void before(const volatile void *address, size_t size, unsigned flags, co
     static int atomic##bits##_compare_exchange(volatile type *address, type *expected, type value, int success,     \
                                                int failure)                                                         \
     {                                                                                                               \
-        (void)success;                                                                                              \
         (void)failure;                                                                                              \
         const type wanted = *expected;                                                                              \
-        *expected = compare_exchange##bits(address, wanted, value, PLACE);                                          \
+        *expected = compare_exchange##bits(address, wanted, value, PLACE, success);                                 \
         return *expected == wanted;                                                                                 \
     }                                                                                                               \
     static type atomic##bits##_compare_exchange_val(volatile type *address, type expected, type value, int success, \
                                                     int failure)                                                    \
     {                                                                                                               \
-        (void)success;                                                                                              \
         (void)failure;                                                                                              \
-        return compare_exchange##bits(address, expected, value, PLACE);                                             \
+        return compare_exchange##bits(address, expected, value, PLACE, success);                                    \
     }
 
 __extension__ typedef unsigned __int128 uint128;
@@ -81,8 +132,8 @@ ATOMIC(128, uint128)
 
 static void fence(int order)
 {
-    (void)order;
     schedule_point(POINT_INTERLOCKED, NULL);
+    happens_fence(acquires(order), releases(order));
 }
 
 /* Keeps the compiler from reordering, and no processor notices it. */

@@ -2,10 +2,11 @@
  * learn.microsoft.com/windows-hardware/drivers/kernel/singly-and-doubly-linked-lists.
  *
  * Such a lock is used by these functions alone; each call is one step that nobody interrupts, so the lock is checked
- * and never waited for.
+ * and never waited for. It orders whatever else these functions are used for with the same lock.
  */
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 
 static void begin(PLIST_ENTRY list, PKSPIN_LOCK lock, const char *caller)
@@ -14,6 +15,8 @@ static void begin(PLIST_ENTRY list, PKSPIN_LOCK lock, const char *caller)
     if (lock_holder(word) != NULL)
         rule_broken("SpinLock", "%s was given a spin lock that is also acquired by others, and is held", caller);
     schedule_point(POINT_INTERLOCKED, list);
+    happens_acquire(lock);
+    happens_release(lock);
 }
 
 PLIST_ENTRY FASTCALL ExInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PKSPIN_LOCK Lock)

@@ -159,10 +159,10 @@ NTSTATUS NTAPI IoCsqInsertIrpEx(PIO_CSQ Csq, PIRP Irp, PIO_CSQ_IRP_CONTEXT Conte
         return status;
     }
     IoMarkIrpPending(Irp);
-    if (IoSetCancelRoutine(Irp, csq_cancel) != NULL)
+    if (irp_exchange_cancel(Irp, csq_cancel) != NULL)
         rule_broken("IrpCancelField", "an IRP with a cancel routine of its own was inserted into a cancel-safe queue");
     schedule_point(POINT_INTERLOCKED, Irp); /* IoCancelIrp may look for the cancel routine here */
-    if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL)
+    if (Irp->Cancel && irp_exchange_cancel(Irp, NULL) != NULL)
     {
         remove_irp(Csq, Irp);
         untie(Csq, Irp);
@@ -187,7 +187,7 @@ PIRP NTAPI IoCsqRemoveNextIrp(PIO_CSQ Csq, PVOID PeekContext)
     check_at_most_dispatch("IrqlIoDispatch", "IoCsqRemoveNextIrp");
     const KIRQL irql = lock_queue(Csq);
     PIRP irp = peek(Csq, NULL, PeekContext);
-    while (irp != NULL && IoSetCancelRoutine(irp, NULL) == NULL)
+    while (irp != NULL && irp_exchange_cancel(irp, NULL) == NULL)
         irp = peek(Csq, irp, PeekContext);
     if (irp != NULL)
     {
@@ -204,7 +204,7 @@ PIRP NTAPI IoCsqRemoveIrp(PIO_CSQ Csq, PIO_CSQ_IRP_CONTEXT Context)
     check_at_most_dispatch("IrqlIoDispatch", "IoCsqRemoveIrp");
     const KIRQL irql = lock_queue(Csq);
     PIRP irp = Context->Irp;
-    if (irp != NULL && IoSetCancelRoutine(irp, NULL) == NULL)
+    if (irp != NULL && irp_exchange_cancel(irp, NULL) == NULL)
         irp = NULL;
     if (irp != NULL)
     {

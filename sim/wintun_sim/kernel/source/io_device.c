@@ -3,6 +3,7 @@
  * The names of a device go when it is deleted; device object, extension and the driver's code stay while a file object
  * refers to them (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iodeletedevice).
  */
+#include "happens.h"
 #include "io_room.h"
 
 #include <string.h>
@@ -56,8 +57,16 @@ static NTSTATUS check_request(const struct device_request *wanted, uint8_t *acco
     return STATUS_SUCCESS;
 }
 
+/* Over which closes are handed to the end of the device, which comes after all of them; while its own address is that
+ * of its registration's, for whoever opens it. */
+static const volatile void *for_the_end(const struct host_device *device)
+{
+    return (const volatile char *)device + 1;
+}
+
 static void device_free(struct host_device *device)
 {
+    happens_acquire(for_the_end(device));
     struct host_device **place = &current_host->io->devices;
     while (*place != device)
         place = &(*place)->next;
@@ -123,6 +132,7 @@ NTSTATUS device_register(const struct device_request *wanted, struct host_device
     /* What lies there is NDIS' own, and not for the driver: its part is what NdisGetDeviceReservedExtension gives. */
     device->device_extension = device;
     object->DeviceExtension = device->device_extension;
+    happens_release(device);
     *made = device;
     return STATUS_SUCCESS;
 }
@@ -205,6 +215,7 @@ void file_close(struct host_file *file)
         place = &(*place)->next;
     *place = file->next;
     process_exit(file->id);
+    happens_release(for_the_end(device));
     arena_free(BLOCK_FILE, file->object, 0, "IoCloseFile");
     arena_free(BLOCK_HOST, file, 0, "IoCloseFile");
     device->object->ReferenceCount--;

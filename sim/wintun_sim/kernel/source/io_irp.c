@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "happens.h"
 #include "ndis_room.h"
 #include "object.h"
 #include "rule_fast.h"
@@ -224,6 +225,8 @@ static void request_finish(struct request *request, NTSTATUS status, uint64_t in
         log_completion(request, information);
     return_buffer(request, information);
     request->file->requests--;
+    happens_release(request);
+    happens_release(file_for_close(request->file));
     if (request->cancels == 0)
         irp_free(request);
     actor_wake(request);
@@ -328,9 +331,18 @@ NTSTATUS request_dispatch(struct request *request, bool wait)
     call_leave(&call);
     while (wait && !request->complete)
         actor_wait(POINT_WAIT, request, false, ACTOR_NO_DEADLINE);
+    if (wait)
+        happens_acquire(request);
     const NTSTATUS status = request->complete ? request->status : STATUS_PENDING;
     request_release(request);
     return status;
+}
+
+DRIVER_CANCEL *irp_exchange_cancel(IRP *irp, DRIVER_CANCEL *routine)
+{
+    happens_load(&irp->CancelRoutine, true);
+    happens_store(&irp->CancelRoutine, true, false);
+    return IoSetCancelRoutine(irp, routine);
 }
 
 /* IRQL <= DISPATCH_LEVEL. What a driver would call; here it is the I/O manager's. */
@@ -339,7 +351,7 @@ static bool cancel_irp(IRP *irp, struct host_device *device)
     KIRQL irql;
     IoAcquireCancelSpinLock(&irql);
     irp->Cancel = TRUE;
-    DRIVER_CANCEL *routine = IoSetCancelRoutine(irp, NULL);
+    DRIVER_CANCEL *routine = irp_exchange_cancel(irp, NULL);
     if (routine == NULL)
     {
         IoReleaseCancelSpinLock(irql);
@@ -348,6 +360,17 @@ static bool cancel_irp(IRP *irp, struct host_device *device)
     irp->CancelIrql = irql;
     routine(device->object, irp);
     return true;
+}
+
+/* The end of a cancel call: the IRP goes now if it is complete and no other such call is under way. */
+static void cancel_ends(struct request *request)
+{
+    if (--request->cancels == 0 && request->complete)
+    {
+        happens_acquire(request);
+        irp_free(request);
+    }
+    request_release(request);
 }
 
 bool request_cancel(struct request *request, bool at_dispatch)
@@ -361,9 +384,7 @@ bool request_cancel(struct request *request, bool at_dispatch)
                miniport_image(request->file->device->miniport));
     cancel_irp(request->irp, request->file->device);
     call_leave(&call);
-    if (--request->cancels == 0 && request->complete)
-        irp_free(request);
-    request_release(request);
+    cancel_ends(request);
     return true;
 }
 
@@ -381,9 +402,7 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
     request->holds++;
     request->cancels++;
     const bool called = cancel_irp(Irp, request->file->device);
-    if (--request->cancels == 0 && request->complete)
-        irp_free(request);
-    request_release(request);
+    cancel_ends(request);
     return called;
 }
 

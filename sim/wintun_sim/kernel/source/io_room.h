@@ -141,6 +141,14 @@ struct host_device *device_of_adapter_id(uint32_t id);
 /* NULL when there is no memory. */
 struct host_file *file_open(struct host_device *device, uint32_t id);
 void file_close(struct host_file *file);
+
+/* Over which the completions of its requests are handed to its IRP_MJ_CLOSE, which comes after all of them; while its
+ * own address is that of its create's, for all that follows (happens.h). */
+static inline const volatile void *file_for_close(const struct host_file *file)
+{
+    return (const volatile char *)file + 1;
+}
+
 struct host_file *file_find(uint32_t id);
 
 /* Requests (io_irp.c). All of these are called by an actor. */
@@ -156,6 +164,9 @@ NTSTATUS request_dispatch(struct request *request, bool wait);
 bool request_cancel(struct request *request, bool at_dispatch);
 
 struct request *request_find(uint32_t id);
+
+/* What IoSetCancelRoutine is to drivers, an interlocked exchange. */
+DRIVER_CANCEL *irp_exchange_cancel(IRP *irp, DRIVER_CANCEL *routine);
 
 /* Completes it without the driver, as the I/O manager does with what it refuses itself. */
 void request_refuse(struct request *request, NTSTATUS status);

@@ -7,6 +7,7 @@
 
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 #include "rule_fast.h"
 
@@ -142,6 +143,7 @@ static void take(struct actor *actor, enum lock_family family, volatile uint64_t
 {
     *word = WORD_MAGIC | ((uint64_t)family + 1) << FAMILY_SHIFT | (actor->index + 1U);
     actor_taken(word);
+    happens_acquire(word);
     lock_push(actor, held);
 }
 
@@ -230,6 +232,7 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
         rule_broken("IrqlKeReleaseSpinLock", "%s lowers the IRQL to %u while another spin lock is held", caller,
                     actor->irql);
     *word &= ~HOLDER_MASK;
+    happens_release(word);
     actor_wake(word);
     schedule_point(POINT_RELEASE, word);
 }

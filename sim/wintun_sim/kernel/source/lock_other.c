@@ -1,11 +1,13 @@
 /* Reader-writer spin locks (EX_SPIN_LOCK) and fast mutexes.
  *
  * An EX_SPIN_LOCK is 0 when free, -1 when held exclusively, n when shared by n; who waits to share it waits for the
- * address after the lock's, so that a reader's arrival disables writers alone. Documentation:
+ * address after the lock's, so that a reader's arrival disables writers alone; and what readers hand over is handed
+ * over there, to writers alone. Documentation:
  * learn.microsoft.com/windows-hardware/drivers/kernel/reader-writer-spin-locks, …/fast-mutexes-and-guarded-mutexes.
  */
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 
 enum
@@ -43,6 +45,9 @@ static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const c
     actor_taken(lock);
     if (exclusive)
         actor_taken(for_sharing(lock));
+    happens_acquire(lock);
+    if (exclusive)
+        happens_acquire(for_sharing(lock));
     uint8_t family = exclusive ? LOCK_EX_EXCLUSIVE : LOCK_EX_SHARED;
     lock_push(actor, (struct held_lock){lock, NULL, family, old_irql, raises});
     return old_irql;
@@ -62,6 +67,7 @@ static void release_ex(PEX_SPIN_LOCK lock, bool exclusive, bool lowers, KIRQL ir
                         held->old_irql);
         lock_pop(actor, held);
         *lock = exclusive ? 0 : *lock - 1;
+        happens_release(exclusive ? (const volatile void *)lock : for_sharing(lock));
         if (*lock == 0)
             actor_wake(lock);
         if (exclusive)
@@ -127,6 +133,7 @@ LOGICAL NTAPI ExTryConvertSharedSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
     *SpinLock = EXCLUSIVE;
     held->family = LOCK_EX_EXCLUSIVE;
     actor_taken(for_sharing(SpinLock));
+    happens_acquire(for_sharing(SpinLock));
     return TRUE;
 }
 
@@ -157,6 +164,7 @@ static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char
     mutex->Count = 0;
     mutex->OldIrql = old_irql;
     actor_taken(mutex);
+    happens_acquire(mutex);
     lock_push(actor, (struct held_lock){mutex, NULL, LOCK_FAST_MUTEX, old_irql, raises});
     if (raises)
         actor->irql = APC_LEVEL;
@@ -180,6 +188,7 @@ static void release_mutex(PFAST_MUTEX mutex, bool lowers, const char *caller)
     mutex->Count = FM_LOCK_BIT;
     if (lowers)
         actor->irql = old_irql;
+    happens_release(mutex);
     actor_wake(mutex);
     schedule_point(POINT_RELEASE, mutex);
 }

@@ -1,8 +1,10 @@
 /* An adapter's life: each of these is what NDIS does with it, up to the moment at which NDIS could go on
  * (learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations).
  */
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
+#include "serial.h"
 
 #include <string.h>
 
@@ -74,6 +76,7 @@ static void adapter_delete(struct adapter *adapter)
     while (*place != adapter)
         place = &(*place)->next;
     *place = adapter->next;
+    happens_release(adapter->miniport);
     adapter->miniport->adapters--;
     if (adapter->oids != NULL)
         arena_free(BLOCK_HOST, adapter->oids, 0, "NDIS");
@@ -120,6 +123,7 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
         log_returned(operation, NDIS_STATUS_FAILURE);
         return;
     }
+    happens_acquire(miniport);
     struct adapter *adapter = adapter_new(miniport, operation);
     if (adapter == NULL)
     {
@@ -141,7 +145,10 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
     if (status == NDIS_STATUS_SUCCESS && !adapter->has_general)
         rule_broken("AttributesOrder", "MiniportInitializeEx succeeded without having set the general attributes");
     if (status == NDIS_STATUS_SUCCESS)
+    {
         adapter->state = ADAPTER_PAUSED;
+        serial_ends(adapter, HOST_CALL_INITIALIZE);
+    }
     else
     {
         check_released(adapter, "a MiniportInitializeEx that failed");
@@ -152,6 +159,7 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
 
 static void restart_ended(struct adapter *adapter, NDIS_STATUS status)
 {
+    serial_ends(adapter, HOST_CALL_RESTART);
     adapter->state = status == NDIS_STATUS_SUCCESS ? ADAPTER_RUNNING : ADAPTER_PAUSED;
     log_returned(adapter->restart_operation, status);
     adapter->restart_operation = 0;
@@ -172,6 +180,7 @@ void adapter_restart(struct adapter *adapter, uint32_t operation)
     call_enter(&call, "MiniportRestart", PASSIVE_LEVEL, adapter->miniport->image);
     const NDIS_STATUS status = adapter->miniport->handlers.RestartHandler(adapter->context, &parameters);
     call_leave(&call);
+    serial_ends(adapter, HOST_CALL_RESTART);
     if (status != NDIS_STATUS_PENDING)
         restart_ended(adapter, status);
 }
@@ -209,6 +218,7 @@ static void check_paused(const struct adapter *adapter)
 
 static void pause_ended(struct adapter *adapter)
 {
+    serial_ends(adapter, HOST_CALL_PAUSE);
     check_paused(adapter);
     if (adapter->state == ADAPTER_PAUSING)
         adapter->state = ADAPTER_PAUSED;
@@ -232,6 +242,7 @@ void adapter_pause(struct adapter *adapter, uint32_t operation)
     call_enter(&call, "MiniportPause", PASSIVE_LEVEL, adapter->miniport->image);
     const NDIS_STATUS status = adapter->miniport->handlers.PauseHandler(adapter->context, &parameters);
     call_leave(&call);
+    serial_ends(adapter, HOST_CALL_PAUSE);
     log_returned(operation, status);
     if (status != NDIS_STATUS_SUCCESS && status != NDIS_STATUS_PENDING)
         rule_broken("MiniportPause_Return",
@@ -295,6 +306,7 @@ void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t acti
     call_enter(&call, "MiniportShutdownEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.ShutdownHandlerEx(adapter->context, (NDIS_SHUTDOWN_ACTION)action);
     call_leave(&call);
+    serial_ends(adapter, HOST_CALL_SHUTDOWN);
     log_returned(operation, NDIS_STATUS_SUCCESS);
 }
 
@@ -311,6 +323,7 @@ void adapter_surprise_remove(struct adapter *adapter, uint32_t operation)
     call_enter(&call, "MiniportDevicePnPEventNotify", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.DevicePnPEventNotifyHandler(adapter->context, &event);
     call_leave(&call);
+    serial_ends(adapter, HOST_CALL_SURPRISE_REMOVE);
     log_returned(operation, NDIS_STATUS_SUCCESS);
 }
 

@@ -1,6 +1,7 @@
 /* Miniport drivers: DriverEntry, registration with NDIS, unload
  * (learn.microsoft.com/windows-hardware/drivers/network/initializing-a-miniport-driver, …/unloading-a-miniport-driver).
  */
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "object.h"
@@ -143,7 +144,10 @@ NTSTATUS miniport_load(uint32_t id, struct image *image)
     for (DEVICE_OBJECT *device = miniport->object->DeviceObject; device != NULL; device = device->NextDevice)
         device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
     if (NT_SUCCESS(status))
+    {
+        happens_release(miniport);
         return status;
+    }
     if (miniport->registered)
         rule_broken("BUGCODE_NDIS_DRIVER",
                     "DriverEntry failed with 0x%08X and left its miniport driver registered: it "
@@ -164,6 +168,7 @@ bool miniport_has_files(const struct miniport *miniport)
 
 static void unload_now(struct miniport *miniport, uint32_t operation)
 {
+    happens_acquire(miniport);
     if (miniport->registered)
     {
         struct call call;
@@ -193,6 +198,7 @@ void miniport_unload(struct miniport *miniport, uint32_t operation)
 
 void miniport_file_closed(struct miniport *miniport)
 {
+    happens_release(miniport);
     if (miniport->unload_operation != 0 && !miniport_has_files(miniport))
         unload_now(miniport, miniport->unload_operation);
 }

@@ -1,8 +1,10 @@
 /* OID requests: one at a time to an adapter, direct ones any number
  * (learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-oid-request-serialization).
  */
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
+#include "serial.h"
 
 #include <string.h>
 
@@ -115,6 +117,9 @@ static void finish(struct oid_call *call, NDIS_STATUS status)
         is_method ? request->DATA.METHOD_INFORMATION.BytesWritten : request->DATA.QUERY_INFORMATION.BytesWritten;
     const uint32_t needed =
         is_method ? request->DATA.METHOD_INFORMATION.BytesNeeded : request->DATA.QUERY_INFORMATION.BytesNeeded;
+    serial_ends(call->adapter, HOST_CALL_OID); /* a power request among them: these two never overlap */
+    serial_ends(call->adapter, HOST_CALL_SET_POWER);
+    happens_release(call);
     check_status(call, status);
     if (information > call->length)
         rule_broken("BUGCODE_NDIS_DRIVER",
@@ -173,7 +178,10 @@ bool oid_ask(struct adapter *adapter, const struct oid_question *question)
         }
     }
     if (call->complete)
+    {
+        happens_acquire(call);
         call_delete(call);
+    }
     return true;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "io_room.h"
 #include "ndis_room.h"
+#include "serial.h"
 
 #include <string.h>
 
@@ -273,6 +274,7 @@ static void call_send(struct adapter *adapter, NET_BUFFER_LIST *first, bool at_d
                                                           dispatch ? NDIS_SEND_FLAGS_DISPATCH_LEVEL : 0);
     call_leave(&call);
     adapter->sends_inside--;
+    serial_ends(adapter, HOST_CALL_SEND);
 }
 
 /* IRQL <= DISPATCH_LEVEL. */
@@ -307,6 +309,7 @@ void send_cancel(struct adapter *adapter, uint64_t cancel_id, bool at_dispatch)
     call_enter(&call, "MiniportCancelSend", at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.CancelSendHandler(adapter->context, (void *)(uintptr_t)cancel_id);
     call_leave(&call);
+    serial_ends(adapter, HOST_CALL_CANCEL_SEND);
 }
 
 static bool status_is_allowed(NDIS_STATUS status)
@@ -420,6 +423,7 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
         return;
     if (NetBufferList == NULL)
         rule_broken("BUGCODE_NDIS_DRIVER", "%s was given no NET_BUFFER_LIST", function);
+    serial_ends(adapter, HOST_CALL_SEND);
     NET_BUFFER_LIST *next = NULL;
     for (NET_BUFFER_LIST *nbl = NetBufferList; nbl != NULL; nbl = next)
     {

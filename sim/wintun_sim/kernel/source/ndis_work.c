@@ -4,6 +4,7 @@
  */
 #include <ndis.h>
 
+#include "happens.h"
 #include "host.h"
 
 struct ndis_work_item
@@ -139,6 +140,7 @@ BOOLEAN NTAPI NdisSetTimerObject(NDIS_HANDLE TimerObject, LARGE_INTEGER DueTime,
     bool was_armed = timer->clock.armed;
     timer->context = FunctionContext == NULL ? timer->default_context : FunctionContext;
     timer->operation = work_operation();
+    happens_release(timer);
     clock_arm(&timer->clock, clock_moment(DueTime.QuadPart),
               MillisecondsPeriod <= 0 ? 0 : (uint64_t)MillisecondsPeriod * CLOCK_MILLISECOND);
     schedule_point(POINT_CALL, timer);

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "gate.h"
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "object.h"
+#include "serial.h"
 
 static void refuse(const struct host_operation *operation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -97,6 +99,7 @@ static void perform_create(const struct host_operation *operation)
         return;
     }
     NTSTATUS status = check_open(device, operation->value);
+    happens_acquire(device);
     struct host_file *file = status == STATUS_SUCCESS ? file_open(device, operation->id) : NULL;
     if (file == NULL)
     {
@@ -107,7 +110,10 @@ static void perform_create(const struct host_operation *operation)
     }
     status = perform_request(operation, file, IRP_MJ_CREATE);
     if (NT_SUCCESS(status))
+    {
         file->object->Flags |= FO_FILE_OPEN | FO_HANDLE_CREATED;
+        happens_release(file);
+    }
     else
         file_close(file);
 }
@@ -132,6 +138,7 @@ static void perform_close(const struct host_operation *operation, struct host_fi
         return;
     }
     struct miniport *miniport = file->device->miniport;
+    happens_acquire(file_for_close(file));
     perform_request(operation, file, IRP_MJ_CLOSE);
     file_close(file);
     miniport_file_closed(miniport);
@@ -259,6 +266,7 @@ static void perform_on_adapter(const struct host_operation *operation, struct ad
 
 static void perform_on_file(const struct host_operation *operation, struct host_file *file)
 {
+    happens_acquire(file);
     if (operation->kind == HOST_CLEANUP)
         perform_cleanup(operation, file);
     else if (operation->kind == HOST_CLOSE)
@@ -315,7 +323,10 @@ static void perform(const struct host_operation *operation)
         else if (adapter == NULL)
             refuse(operation, "there is no such adapter");
         else
+        {
+            serial_begins(adapter, serial_call_of(operation));
             perform_on_adapter(operation, adapter);
+        }
         break;
     }
 }
@@ -329,6 +340,7 @@ void operation_actor(void *work)
         actor_current()->operation = operation->id;
         if (!mine->admitted && !gate_pass(operation, index == 0))
             continue;
+        happens_works_for(operation->id);
         perform(operation);
         if (current_host->gate != NULL)
             gate_end(operation);

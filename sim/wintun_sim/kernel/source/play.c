@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
 
@@ -54,13 +55,23 @@ void play_check_memory(void)
     client_check();
 }
 
+/* What is at rest before is all in the past of what comes now. */
+static enum run_result run_watched(struct host *host)
+{
+    if (host->happens->wanted && host->arena.shadow != NULL) /* else no image tells of its accesses */
+        happens_begin();
+    const enum run_result result = scheduler_run(host->api->step_limit);
+    happens_end();
+    return result;
+}
+
 int play_to_rest(struct host *host, uint32_t operation)
 {
-    enum run_result result = scheduler_run(host->api->step_limit);
+    enum run_result result = run_watched(host);
     while (result == RUN_QUIESCENT && receive_has_kept())
     {
         actor_start(receive_return_kept, NULL, operation);
-        result = scheduler_run(host->api->step_limit);
+        result = run_watched(host);
     }
     return settle(host, result);
 }

@@ -5,6 +5,7 @@
  */
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 
 struct remove_lock_holder
@@ -18,6 +19,12 @@ enum
 {
     COUNT_LIMIT = 1 << 24
 };
+
+/* What holders hand over with their release, to whoever waits for all of them. */
+static const volatile void *for_the_wait(const IO_REMOVE_LOCK *lock)
+{
+    return (const volatile char *)lock + 1;
+}
 
 static bool usable(const IO_REMOVE_LOCK *lock, const char *caller)
 {
@@ -71,6 +78,7 @@ VOID NTAPI IoInitializeRemoveLockEx(PIO_REMOVE_LOCK Lock, ULONG AllocateTag, ULO
     Lock->Common.Removed = FALSE;
     Lock->Common.IoCount = 1;
     KeInitializeEvent(&Lock->Common.RemoveEvent, SynchronizationEvent, FALSE);
+    happens_release(Lock);
 }
 
 NTSTATUS NTAPI IoAcquireRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, PCSTR File, ULONG Line, ULONG RemlockSize)
@@ -90,6 +98,7 @@ NTSTATUS NTAPI IoAcquireRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, PCST
     *holder = (struct remove_lock_holder){current_host->locks.remove_locks, RemoveLock, Tag};
     current_host->locks.remove_locks = holder;
     RemoveLock->Common.IoCount += 1;
+    happens_acquire(RemoveLock);
     return STATUS_SUCCESS;
 }
 
@@ -103,6 +112,7 @@ static bool release(PIO_REMOVE_LOCK lock, PVOID tag, const char *caller)
         return false;
     }
     lock->Common.IoCount -= 1;
+    happens_release(for_the_wait(lock));
     if (lock->Common.IoCount == 0)
         actor_wake(lock);
     return true;
@@ -129,6 +139,7 @@ VOID NTAPI IoReleaseRemoveLockAndWaitEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, U
     RemoveLock->Common.IoCount -= 1; /* the initialisation's */
     while (RemoveLock->Common.IoCount > 0)
         actor_wait_for("the holders of a remove lock", RemoveLock, false, ACTOR_NO_DEADLINE);
+    happens_acquire(for_the_wait(RemoveLock));
 }
 
 const struct export remove_lock_exports[] = {

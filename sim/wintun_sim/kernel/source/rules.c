@@ -130,6 +130,7 @@ static const struct rule known_rules[] = {
     {"ClientBuffer", KERNEL "methods-for-accessing-data-buffers", NULL},
     {"CompletionUnderLock", NETWORK "synchronization-and-notification-in-network-drivers", NULL},
     {"CsqDriverContext", KERNEL "cancel-safe-irp-queues", NULL},
+    {"DataRace", NETWORK "synchronization-and-notification-in-network-drivers", NULL},
     {"DeviceExtension", DDI "ndis/nf-ndis-ndisgetdevicereservedextension", NULL},
     {"LeakAtHalt", DDI "ndis/nc-ndis-miniport_halt", NULL},
     {"LeakAtUnload", DDI "ndis/nc-ndis-miniport_unload", NULL},
@@ -181,20 +182,14 @@ static size_t append(char *text, size_t size, size_t used, const char *format, .
     return (size_t)written < size - used ? used + (size_t)written : size - 1;
 }
 
-void rule_broken(const char *rule, const char *format, ...)
+static void report(const char *rule, uint32_t operation, const char *format, va_list arguments)
 {
     const struct actor *actor = actor_current();
-    uint32_t operation = actor == NULL ? current_host->operation : actor->operation;
-    if (was_reported(rule, operation))
-        return;
     char text[1024];
     size_t used = 0;
     if (actor != NULL && actor->handler != NULL)
         used = append(text, sizeof text, used, "in %s: ", actor->handler);
-    va_list arguments;
-    va_start(arguments, format);
     int written = vsnprintf(text + used, sizeof text - used, format, arguments);
-    va_end(arguments);
     if (written > 0)
         used = (size_t)written < sizeof text - used ? used + (size_t)written : sizeof text - 1;
     const struct rule *known = find_rule(rule);
@@ -206,6 +201,25 @@ void rule_broken(const char *rule, const char *format, ...)
     log_data(event, text, used);
     event->reserved = current_host->log.newest_broken;
     current_host->log.newest_broken = current_host->log.count;
+}
+
+void rule_broken(const char *rule, const char *format, ...)
+{
+    const uint32_t operation = work_operation();
+    if (was_reported(rule, operation))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    report(rule, operation, format, arguments);
+    va_end(arguments);
+}
+
+void rule_found(const char *rule, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    report(rule, work_operation(), format, arguments);
+    va_end(arguments);
 }
 
 static const char *irql_name(unsigned irql, char *text, size_t size)

@@ -11,6 +11,9 @@
  */
 void rule_broken(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Likewise, however often that rule was reported for the operation. */
+void rule_found(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Checks lowest <= IRQL <= highest at a call of `function`; reports `rule` and returns false if not. */
 _Bool rule_irql(const char *rule, const char *function, unsigned lowest, unsigned highest);
 

@@ -1,10 +1,12 @@
 /* Run-down protection: learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection.
  *
  * As in Windows, Count is twice the number of holders, plus 1 once the run-down has begun; so a reference filled with
- * zeros is one that was initialised.
+ * zeros is one that was initialised. What a holder did happened before the end of the wait for all holders; one holder
+ * is nothing to another, and that one came after the other had left puts them in no order.
  */
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 
 enum
@@ -14,6 +16,12 @@ enum
 };
 
 #define COUNT_LIMIT ((ULONG_PTR)1 << 40)
+
+/* What holders hand over with their release. */
+static const volatile void *for_the_wait(PEX_RUNDOWN_REF reference)
+{
+    return (const volatile char *)reference + 1;
+}
 
 static void check(PEX_RUNDOWN_REF reference, const char *caller)
 {
@@ -26,6 +34,7 @@ static void check(PEX_RUNDOWN_REF reference, const char *caller)
 VOID FASTCALL ExInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
     RunRef->Count = 0;
+    happens_release(RunRef);
 }
 
 VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
@@ -35,6 +44,7 @@ VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
         rule_broken("RundownProtection", "ExReInitializeRundownProtection was called before the run-down had ended");
     schedule_point(POINT_INTERLOCKED, RunRef);
     RunRef->Count = 0;
+    happens_release(RunRef);
 }
 
 BOOLEAN FASTCALL ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
@@ -45,6 +55,7 @@ BOOLEAN FASTCALL ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Coun
     if ((RunRef->Count & ACTIVE) != 0)
         return FALSE;
     RunRef->Count += (ULONG_PTR)Count * HOLDER;
+    happens_acquire(RunRef);
     return TRUE;
 }
 
@@ -63,6 +74,7 @@ VOID FASTCALL ExReleaseRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
         return;
     }
     RunRef->Count -= (ULONG_PTR)Count * HOLDER;
+    happens_release(for_the_wait(RunRef));
     if (RunRef->Count == ACTIVE)
         actor_wake(RunRef);
     schedule_point(POINT_RELEASE, RunRef);
@@ -85,11 +97,9 @@ VOID FASTCALL ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
     check(RunRef, "ExWaitForRundownProtectionRelease");
     schedule_point(POINT_INTERLOCKED, RunRef);
     RunRef->Count |= ACTIVE;
-    if (RunRef->Count == ACTIVE)
-        return;
-    do
-        actor_wait_for("the holders of a run-down protection", RunRef, RunRef->Count == ACTIVE, ACTOR_NO_DEADLINE);
-    while (RunRef->Count != ACTIVE);
+    while (RunRef->Count != ACTIVE)
+        actor_wait_for("the holders of a run-down protection", RunRef, false, ACTOR_NO_DEADLINE);
+    happens_acquire(for_the_wait(RunRef));
 }
 
 const struct export rundown_exports[] = {

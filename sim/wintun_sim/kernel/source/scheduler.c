@@ -6,8 +6,6 @@
  */
 #include "scheduler.h"
 
-#include <unwind.h>
-
 #include "address.h"
 #include "gate.h"
 #include "host.h"
@@ -86,21 +84,11 @@ static inline void announce_arrival(void *fiber)
 #endif
 }
 
-static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *found)
-{
-    uintptr_t place = (uintptr_t)_Unwind_GetIP(context);
-    if (image_of(place) == NULL)
-        return _URC_NO_REASON;
-    *(uintptr_t *)found = place;
-    return _URC_END_OF_STACK;
-}
-
 /* The answer to actor_place; then the actor waits on. */
 static __attribute__((noinline)) void say_place(struct actor *actor)
 {
     struct scheduler *scheduler = the_scheduler();
-    scheduler->place = 0;
-    _Unwind_Backtrace(look_at_frame, &scheduler->place);
+    scheduler->place = image_calling_place();
     scheduler->current = NULL;
     announce_switch(&actor->fiber, scheduler->main_stack_bottom, scheduler->main_stack_size);
     stack_switch(&actor->stack_pointer, scheduler->main_stack_pointer);

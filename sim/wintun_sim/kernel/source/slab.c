@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "race.h"
 #include "shadow.h"
 
 #define POISON     UINT64_C(0xDDDDDDDDDDDDDDDD)
@@ -127,7 +128,10 @@ void slab_give(struct slab *slab, void *object)
     item->operation = actor == NULL ? 0 : actor->operation;
     memset(object, FREED_BYTE, slab->poisoned);
     if (slab->poisoned != 0)
+    {
+        race_freed(object, slab->size, slab->name);
         shadow_forbid(object, slab->size);
+    }
     append_free(slab, item);
     slab->live--;
 }

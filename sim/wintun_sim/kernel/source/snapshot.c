@@ -124,6 +124,7 @@ void snapshot_restore(const struct snapshot *snapshot)
     clean_stacks(&current_host->scheduler);
     forget_later_actors(&current_host->scheduler, &then->scheduler);
     struct oracle *oracle = current_host->oracle; /* whoever explores may have put another one there */
+    access_observer *observer = current_host->instrument.observer;
     const uint8_t *bytes = snapshot->bytes;
     for (size_t i = 0; i < snapshot->piece_count; i++)
     {
@@ -131,6 +132,7 @@ void snapshot_restore(const struct snapshot *snapshot)
         bytes += snapshot->pieces[i].size;
     }
     current_host->oracle = oracle;
+    current_host->instrument.observer = observer;
 }
 
 void snapshot_delete(struct snapshot *snapshot)

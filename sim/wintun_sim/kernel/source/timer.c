@@ -5,6 +5,7 @@
  */
 #include "timer.h"
 
+#include "happens.h"
 #include "host.h"
 #include "wait.h"
 
@@ -63,6 +64,8 @@ static void expire(struct clock_timer *clock, void *argument)
         return;
     dispatcher_signal(&timer->Header, 1);
     if (timer->Dpc != NULL)
+        happens_hand(timer, timer->Dpc);
+    if (timer->Dpc != NULL)
         dpc_queue(timer->Dpc, NULL, NULL, image, operation);
 }
 
@@ -100,6 +103,7 @@ BOOLEAN NTAPI KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PK
     Timer->Header.SignalState = 0;
     Timer->Dpc = Dpc;
     Timer->Period = Period;
+    happens_release(Timer);
     actor_taken(Timer);
     clock_arm(&record->clock, clock_moment(DueTime.QuadPart), Period <= 0 ? 0 : (uint64_t)Period * CLOCK_MILLISECOND);
     schedule_point(POINT_CALL, Timer);

@@ -6,6 +6,7 @@
  */
 #include "wait.h"
 
+#include "happens.h"
 #include "host.h"
 
 static const char several[1];
@@ -32,6 +33,7 @@ LONG dispatcher_signal(DISPATCHER_HEADER *header, LONG state)
 {
     LONG before = header->SignalState;
     header->SignalState = state;
+    happens_release(header);
     actor_wake(header);
     actor_wake(several);
     return before;
@@ -50,6 +52,7 @@ static bool is_signalled(const DISPATCHER_HEADER *header)
 /* What a wait that ends does to the object. */
 static void consume(DISPATCHER_HEADER *header)
 {
+    happens_acquire(header);
     switch (header->Type)
     {
     case DISPATCHER_EVENT_SYNCHRONIZATION:
@@ -188,6 +191,8 @@ static LONG reset(PRKEVENT event, const char *caller)
     schedule_point(POINT_SIGNAL, event);
     LONG before = event->Header.SignalState;
     event->Header.SignalState = 0;
+    if (before != 0) /* who takes a signal back takes it */
+        happens_acquire(event);
     actor_taken(event);
     return before;
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unwind.h>
 
 #include "host.h"
 #include "scheduler.h"
@@ -35,15 +34,6 @@ static uint32_t number_of(struct watch *watch, const volatile void *object)
     return (uint32_t)watch->object_count;
 }
 
-static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *found)
-{
-    const uintptr_t place = (uintptr_t)_Unwind_GetIP(context);
-    if (image_of(place) == NULL)
-        return _URC_NO_REASON;
-    *(uintptr_t *)found = place;
-    return _URC_END_OF_STACK;
-}
-
 void watch_point(const struct actor *actor, bool ends)
 {
     struct watch *watch = current_host->watch;
@@ -69,8 +59,7 @@ void watch_point(const struct actor *actor, bool ends)
         point->locks[i] = number_of(watch, actor->held[i].address);
         point->families[i] = lock_family_name((enum lock_family)actor->held[i].family);
     }
-    uintptr_t place = 0;
-    _Unwind_Backtrace(look_at_frame, &place);
+    const uintptr_t place = image_calling_place();
     const struct image *image = place == 0 ? NULL : image_of(place);
     if (image == NULL)
         return;

@@ -7,6 +7,7 @@
 
 #include <ntddk.h>
 
+#include "happens.h"
 #include "host.h"
 #include "timer.h"
 #include "wait.h"
@@ -38,6 +39,7 @@ static void end_job(struct job *job)
         place = &(*place)->next;
     *place = job->next;
     arena_free(BLOCK_HOST, job, 0, "a system worker thread");
+    happens_release(&current_host->work);
     actor_wake(&current_host->work);
 }
 
@@ -48,6 +50,7 @@ static void run_job(void *argument)
     if (!job->cancelled)
     {
         struct job_request request = job->request;
+        happens_acquire(request.object); /* what expires a timer is no actor: see happens_hand */
         if (request.begin != NULL)
             request.begin(request.object);
         struct call call;
@@ -265,6 +268,7 @@ VOID NTAPI KeFlushQueuedDpcs(VOID)
         if (any)
             actor_wait_for("queued DPCs to end", &current_host->work, false, ACTOR_NO_DEADLINE);
     }
+    happens_acquire(&current_host->work);
 }
 
 /* System threads. A thread object is one that can be waited for; a handle is its address. */

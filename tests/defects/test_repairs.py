@@ -23,7 +23,7 @@ STEPS = 1_500
 CAPTURES = {"icmp": tuple(packet.data for packet in read_packets(shipped_captures()["icmp"]).packets)}
 
 UNSEEN = {"overflow-count", "version", "double-fetch", "bounds"}
-"""What no sequence of calls, one at a time, can show."""
+"""What no sequence of calls, one at a time, can show in a plain image."""
 
 
 @pytest.mark.parametrize("name", patched())
@@ -39,6 +39,16 @@ def test_a_driver_without_a_repair_is_not_current(name: str, tmp_path: Path) -> 
     image = build_without(tmp_path, [name])
     scenarios = {name: load(path) for name, path in shipped().items()}
     assert check(image, seed=1, steps=1, captures={}, scenarios=scenarios, most_failing=1).verdict == "failed"
+
+
+def test_a_size_that_is_loaded_twice_is_seen_in_an_instrumented_image(tmp_path: Path) -> None:
+    image = build_without(tmp_path, ["double-fetch"], instrumented=True)
+    report = check(image, seed=1, steps=300, captures={}, most_failing=1)
+    assert report.verdict == "failed"
+    assert "DoubleFetch" in report.findings[0].text()
+    excused = check(image, seed=1, steps=300, captures={}, revision="-double-fetch")
+    assert [found.text() for found in excused.findings] == []
+    assert list(excused.excused) == ["double-fetch: DoubleFetch"]
 
 
 def test_without_all_repairs_it_is_the_published_driver(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ def patched() -> list[str]:
     return [name for name in REPAIRS if (PATCHES / f"{name}.patch").is_file()]
 
 
-def build_without(directory: Path, names: Iterable[str], *, old_pause: bool = False) -> Path:
+def build_without(
+    directory: Path, names: Iterable[str], *, old_pause: bool = False, instrumented: bool = False
+) -> Path:
     """Build the driver in ``directory`` without the repairs of these names; return the image. Skips without git."""
     if not (ROOT / "driver").is_dir() or shutil.which("git") is None:
         import pytest
@@ -46,7 +48,8 @@ def build_without(directory: Path, names: Iterable[str], *, old_pause: bool = Fa
         subprocess.run(["git", "apply", "-C1", str(patch)], cwd=directory, check=True)
     image = directory / "image.so"
     sources = [*sorted((directory / "driver").glob("*.c")), directory / "shared" / "bundle.c"]
-    builder.build(sources, image, include=[directory / "driver", directory / "shared"])
+    include = [directory / "driver", directory / "shared"]
+    builder.build(sources, image, include=include, instrumented=instrumented)
     return image
 
 

@@ -106,14 +106,35 @@ enum host_strategy_kind
 {
     HOST_STRATEGY_DEPTH_FIRST = 0, /* every run within `bound` */
     HOST_STRATEGY_RANDOM,          /* every choice drawn, with the same odds for each option; never at an end */
+    HOST_STRATEGY_PCT,             /* priorities that change `depth` - 1 times; never at an end */
     HOST_STRATEGY_REPLAY           /* one run: the prefix, then the first of all options */
+};
+
+/* Where the driver asks for what may fail: the call of a function of the host kernel. */
+struct host_fault_site
+{
+    uint32_t kind;     /* enum host_fault_kind */
+    uint32_t image;    /* 1 + its number */
+    uint64_t place;    /* in the code of the image, as its debugging information counts */
+    uint64_t attempts; /* that were seen */
+};
+
+enum host_strategy_flag
+{
+    HOST_STRATEGY_FAULT = 1,        /* `fault` fails once, or not at all: a choice at each attempt until it did */
+    HOST_STRATEGY_SITES = 2,        /* the sites that are met are listed */
+    HOST_STRATEGY_CLIENT_WRITES = 4 /* a client changes what the driver reads again, or not */
 };
 
 struct host_strategy
 {
-    uint32_t kind;          /* enum host_strategy_kind */
-    uint32_t bound;         /* depth-first: preemptions in one run at most; UINT32_MAX: any number */
-    uint64_t levels;        /* depth-first: choices from this number on stay 0; 0: none does */
+    uint32_t kind;   /* enum host_strategy_kind */
+    uint32_t bound;  /* depth-first: preemptions in one run at most; UINT32_MAX: any number */
+    uint64_t levels; /* depth-first: choices from this number on stay 0; 0: none does */
+    uint32_t flags;  /* enum host_strategy_flag */
+    uint32_t depth;  /* PCT: of the error that is looked for, 1 ... 16 */
+    uint64_t length; /* PCT: steps of a run at most: its scheduling points and its actors */
+    struct host_fault_site fault;
     uint64_t seed;          /* random: run number i draws from this seed and i alone */
     uint64_t first;         /* random: the number of the first run */
     const uint32_t *prefix; /* the choices that every run begins with; read when the strategy begins */
@@ -134,6 +155,7 @@ struct host_exploration
     uint64_t runs;
     uint64_t points;          /* scheduling points passed in all of them, endings not counted */
     uint64_t longest;         /* scheduling points of the longest */
+    uint64_t actors;          /* most in one run, work items and DPCs included */
     uint64_t longest_choices; /* choices of the run that had most */
     uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
     uint32_t progress;        /* enum host_progress */
@@ -180,6 +202,9 @@ int host_explorer_begin(struct host_explorer *explorer, const struct host_strate
 int host_explorer_go(struct host_explorer *explorer, uint64_t runs);
 
 void host_explorer_state(const struct host_explorer *explorer, struct host_exploration *state);
+
+/* The sites that were met under HOST_STRATEGY_SITES; valid until the strategy is begun anew. */
+const struct host_fault_site *host_explorer_sites(const struct host_explorer *explorer, size_t *count);
 
 /* The choices of the run that was made last; valid until the next. */
 const uint32_t *host_explorer_choices(const struct host_explorer *explorer, size_t *count);

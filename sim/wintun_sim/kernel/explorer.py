@@ -23,17 +23,21 @@ from typing import Any, Final
 
 from wintun_sim.errors import UsageError, WintunSimError
 from wintun_sim.kernel.gate import Rules, count_names
-from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine
+from wintun_sim.kernel.lines import lines_of
+from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine, Fault
 from wintun_sim.kernel.marshal import Operations
 from wintun_sim.kernel.points import Arrival, read_arrivals
 from wintun_sim.lifecycle import Order
-from wintun_sim.operations import Counters, Event, Operation, Refused
+from wintun_sim.operations import Counters, Event, Load, Operation, Refused
 
 SLICE: Final = 1000
 """Runs between two looks at progress."""
 
 UNBOUNDED: Final = 0xFFFFFFFF
 """As many preemptions as there can be."""
+
+PCT_DEPTH: Final = 16
+"""The deepest errors that PCT looks for."""
 
 _U64: Final = 0xFFFFFFFFFFFFFFFF
 _ERROR_SIZE: Final = 4096
@@ -47,6 +51,10 @@ class Strategy(Enum):
     while the running one could go on."""
     RANDOM = "random"
     """Each option of each choice with the same odds. Run number i draws from the seed and i alone."""
+    PCT = "pct"
+    """Priorities that change at ``depth`` - 1 points (probabilistic concurrency testing, Burckhardt et al. 2010): an
+    error that needs ``depth`` things to happen in an order shows in each run with the probability
+    :func:`pct_bound`."""
     REPLAY = "replay"
     """One run by given choices, and then the first option of each."""
 
@@ -62,6 +70,21 @@ class Result(Enum):
     """A RuleBroken named Crash says where."""
     EXHAUSTED = "exhausted"
     """No end came within the limit of scheduling points: a RuleBroken named Stuck for each actor that is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSite:
+    """A call of the driver that may fail: of what kind, and where in which image (1 is the first)."""
+
+    fault: Fault
+    image: int
+    place: int
+    """In the image's code, as its debugging information counts."""
+    where: str = field(compare=False)
+    """The function and the line of the source, as far as the image says."""
+
+    def __str__(self) -> str:
+        return f"{self.fault.name.lower().replace('_', ' ')} in {self.where}"
 
 
 _RESULTS: Final = tuple(Result)
@@ -111,11 +134,20 @@ class Exploration:
     """Scheduling points of the longest run."""
     longest_choices: int = 0
     """Choices of the run that had most."""
+    actors: int = 0
+    """Actors of the run that had most, work items and DPCs included."""
+    bound: float | None = None
+    """PCT: the least probability with which one run shows an error of the depth that was looked for."""
 
 
 def choice(number: int) -> Choice:
     """Take a choice apart: kind (1 actor, 2 fault, 3 host), options, the option taken."""
     return number >> 16, number >> 8 & 0xFF, number & 0xFF
+
+
+def pct_bound(actors: int, steps: int, depth: int) -> float:
+    """Return 1 / (n k^(d-1)) for n actors, k steps and depth d."""
+    return 1.0 / (actors * steps ** (depth - 1))  # type: ignore[no-any-return]
 
 
 def union(parts: Iterable[Exploration]) -> Exploration:
@@ -148,6 +180,9 @@ def union(parts: Iterable[Exploration]) -> Exploration:
         whole.cut |= part.cut
         whole.longest = max(whole.longest, part.longest)
         whole.longest_choices = max(whole.longest_choices, part.longest_choices)
+        whole.actors = max(whole.actors, part.actors)
+        if part.bound is not None:
+            whole.bound = min(whole.bound or 1.0, part.bound)
     whole.logs = list(logs.values())
     return whole
 
@@ -179,6 +214,8 @@ class Explorer:
         self._explorer: Any = None
         try:
             self._put_gate(chain(setup, *actors, ending))
+            loads = (operation for operation in chain(setup, *actors) if isinstance(operation, Load))
+            self._images = [path for load in loads if (path := self._machine._path_of(load)) is not None]
             self.setup_events = tuple(chain.from_iterable(map(self._perform, setup)))
             """What happened in the set-up."""
             self._explorer = self._begin(actors, ending, demand, point_limit, races)
@@ -235,30 +272,78 @@ class Explorer:
         strategy: Strategy,
         *,
         bound: int | None = 2,
+        depth: int = 3,
+        length: int | None = None,
         seed: int = 0,
         first: int = 0,
         runs: int | None = None,
         steps: int | None = None,
         prefix: Sequence[int] = (),
         choices: Sequence[int] = (),
+        fault: FaultSite | None = None,
+        client_writes: bool = False,
         log_limit: int = 100_000,
         progress: Callable[[int, int], bool] | None = None,
     ) -> Exploration:
         """Make runs until there is no other, or ``runs`` were made or ``steps`` scheduling points passed.
 
-        ``bound``: preemptions in one run of DEPTH_FIRST at most; None: any number. ``seed`` and ``first``: RANDOM draws
-        run number ``first`` + i from the seed and that number. ``prefix``: choices with which every run begins.
+        ``bound``: preemptions in one run of DEPTH_FIRST at most; None: any number. ``seed`` and ``first``: RANDOM and
+        PCT draw run number ``first`` + i from the seed and that number. ``depth`` (1…16) and ``length``: PCT looks for
+        errors of this depth in runs of this many steps, points and actors together; None: as many as the run that
+        makes no switch has. ``fault``: the call at that site fails once in a run, whichever time it is, or not at all,
+        as further choices. ``client_writes``: so may a client change what the driver reads from its buffer for the
+        second time. ``prefix``: choices with which every run begins.
         ``choices``: the run of REPLAY. More than ``log_limit`` distinct logs end the exploration, incomplete.
         ``progress`` is called every thousand runs with the runs and distinct logs so far, and ends the exploration by
         returning True; nothing else depends on it. Raises ``Diverged`` with the place where a run does not have the
-        choices of ``prefix`` or ``choices``, ``ValueError`` for RANDOM without ``runs`` or ``steps``, ``DriverGone``
-        after ``close``.
+        choices of ``prefix`` or ``choices``, ``ValueError`` for RANDOM or PCT without ``runs`` or ``steps`` and for a
+        depth that there is not, ``DriverGone`` after ``close``.
         """
-        if strategy is Strategy.RANDOM and runs is None and steps is None and progress is None:
+        if strategy in (Strategy.RANDOM, Strategy.PCT) and runs is None and steps is None and progress is None:
             raise ValueError("explore: random schedules never end: say how many runs or steps there shall be")
         script = self._ffi.new("uint32_t[]", list(choices if strategy is Strategy.REPLAY else prefix))
-        self._start(strategy, bound, seed, first, script, log_limit)
-        return self._go(strategy, runs, steps, progress, script)
+        wanted = self._ffi.new("struct host_strategy *")
+        wanted.bound = UNBOUNDED if bound is None else bound
+        wanted.seed, wanted.first = seed & _U64, first
+        wanted.prefix, wanted.prefix_length = script, len(script)
+        wanted.log_limit = log_limit
+        wanted.flags = self._lib.HOST_STRATEGY_CLIENT_WRITES * client_writes
+        if fault is not None:
+            wanted.flags |= self._lib.HOST_STRATEGY_FAULT
+            wanted.fault = (fault.fault, fault.image, fault.place, 0)
+        if strategy is Strategy.PCT:
+            if not 1 <= depth <= PCT_DEPTH:
+                raise ValueError(f"explore: PCT looks for errors of depth 1 to {PCT_DEPTH}, not {depth}")
+            wanted.depth, wanted.length = depth, self._steps_of_one_run() if length is None else length
+        self._start(strategy, wanted)
+        found = self._go(strategy, runs, steps, progress, script)
+        if strategy is Strategy.PCT:
+            found.bound = pct_bound(found.actors, max(wanted.length, found.longest + found.actors), depth)
+        return found
+
+    def _steps_of_one_run(self) -> int:
+        found = self.explore(Strategy.REPLAY)
+        return found.longest + found.actors
+
+    def fault_sites(self, *, runs: int = 2000) -> list[FaultSite]:
+        """Return the calls of the driver that may fail and are reached by the actors, in the order in which depth-first
+        search with one preemption meets them in ``runs`` runs at most."""
+        wanted = self._ffi.new("struct host_strategy *")
+        wanted.bound, wanted.flags = 1, self._lib.HOST_STRATEGY_SITES
+        self._start(Strategy.DEPTH_FIRST, wanted)
+        self._lib.host_explorer_go(self._explorer, runs)
+        count = self._ffi.new("size_t *")
+        sites = self._lib.host_explorer_sites(self._explorer, count)
+        return [
+            FaultSite(Fault(site.kind), site.image, site.place, self._place(site.image, site.place))
+            for site in (sites[index] for index in range(count[0]))
+        ]
+
+    def _place(self, image: int, place: int) -> str:
+        """Say in which function and line of an image a place is; the images are numbered in the order of the loads."""
+        lines = lines_of(self._images[image - 1])
+        line = lines.source(place)
+        return f"{lines.function(place) or f'image +0x{place:x}'}{f' ({line})' if line is not None else ''}"
 
     def watch(self, choices: Sequence[int]) -> tuple[Log, list[Arrival]]:
         """Replay one run, and return what came of it and where each actor stood at each scheduling point.
@@ -277,7 +362,9 @@ class Explorer:
     def shards(self, depth: int, *, bound: int | None = 2) -> list[tuple[int, ...]]:
         """Return prefixes of ``depth`` choices (fewer where a run has fewer) under which every run of DEPTH_FIRST with
         this bound lies exactly once, in their order. They depend on the scenario and the image alone."""
-        self._start(Strategy.DEPTH_FIRST, bound, 0, 0, self._ffi.new("uint32_t[]", 0), 100_000, levels=max(depth, 1))
+        wanted = self._ffi.new("struct host_strategy *")
+        wanted.bound, wanted.levels = UNBOUNDED if bound is None else bound, max(depth, 1)
+        self._start(Strategy.DEPTH_FIRST, wanted)
         found = []
         progress = self._lib.HOST_EXPLORING
         while progress == self._lib.HOST_EXPLORING:
@@ -298,22 +385,15 @@ class Explorer:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _start(
-        self, strategy: Strategy, bound: int | None, seed: int, first: int, script: Any, log_limit: int, levels: int = 0
-    ) -> None:
+    def _start(self, strategy: Strategy, wanted: Any) -> None:
         if self._explorer is None:
             raise DriverGone("the explorer is closed: make another one")
-        wanted = self._ffi.new("struct host_strategy *")
         wanted.kind = {
             Strategy.DEPTH_FIRST: self._lib.HOST_STRATEGY_DEPTH_FIRST,
             Strategy.RANDOM: self._lib.HOST_STRATEGY_RANDOM,
+            Strategy.PCT: self._lib.HOST_STRATEGY_PCT,
             Strategy.REPLAY: self._lib.HOST_STRATEGY_REPLAY,
         }[strategy]
-        wanted.bound = UNBOUNDED if bound is None else bound
-        wanted.levels = levels
-        wanted.seed, wanted.first = seed & _U64, first
-        wanted.prefix, wanted.prefix_length = script, len(script)
-        wanted.log_limit = log_limit
         if not self._lib.host_explorer_begin(self._explorer, wanted):
             raise DriverGone("explore: there is no memory for an exploration")
 
@@ -348,6 +428,7 @@ class Explorer:
             bool(state.cut),
             state.longest,
             state.longest_choices,
+            state.actors,
         )
 
     def _last_choices(self) -> tuple[int, ...]:

@@ -156,3 +156,89 @@ TEST(a_run_drawn_at_random_depends_on_seed_and_number_alone)
     for (unsigned run = 1; run < 8; run++)
         CHECK(strcmp(first[run], first[0]) != 0);
 }
+
+/* Explores `runs` runs, numbered from 0, under `oracle`, which it deletes. */
+static void explore_some(struct oracle *oracle, unsigned runs, void (*judge)(void))
+{
+    struct snapshot *start = snapshot_take();
+    use_oracle(oracle);
+    for (unsigned run = 0; run < runs; run++)
+    {
+        snapshot_restore(start);
+        oracle_clear(oracle);
+        oracle->begin(oracle, run);
+        start_all();
+        CHECK(scheduler_run(0) == RUN_QUIESCENT);
+        judge();
+    }
+    snapshot_delete(start);
+    use_oracle(oracle_first_new());
+}
+
+enum
+{
+    K = LENGTH /* steps of a run: each letter is one */
+};
+
+static unsigned hits;
+static unsigned allowed;
+
+static void judge_preemptions(void)
+{
+    CHECK(preemptions_of(order) <= allowed);
+    CHECK_EQUAL(current_host->oracle->preemptions, preemptions_of(order));
+    hits += strcmp(order, "ccccbbbbaaaa") == 0;
+}
+
+/* Depth 1: no priority ever changes, so whole actors run one after the other; each of the 3! orders has odds of 1 in 6,
+ * and the bound says 1 in n = 3 for the first of them alone. */
+TEST(pct_of_depth_d_preempts_d_minus_1_times_at_most)
+{
+    for (uint32_t depth = 1; depth <= 5; depth++)
+    {
+        hits = 0;
+        allowed = depth - 1;
+        explore_some(oracle_pct_new(1, depth, K), 6000, judge_preemptions);
+        if (depth == 1)
+            CHECK(hits > 900 && hits < 1100);
+    }
+}
+
+static void judge_two_constraints(void)
+{
+    /* b's last step comes between a's third and fourth: two orderings, an error of depth 2. */
+    const char *b = strrchr(order, 'b');
+    unsigned steps = 0;
+    for (const char *letter = order; letter < b; letter++)
+        steps += *letter == 'a';
+    hits += steps == 3;
+}
+
+static void judge_three_constraints(void)
+{
+    /* … and c's last between b's second and third: depth 3 at most. */
+    const char *b = strrchr(order, 'b');
+    const char *c = strrchr(order, 'c');
+    unsigned steps_a = 0;
+    unsigned steps_b = 0;
+    for (const char *letter = order; letter < b; letter++)
+        steps_a += *letter == 'a';
+    for (const char *letter = order; letter < c; letter++)
+        steps_b += *letter == 'b';
+    hits += steps_a == 3 && steps_b == 2;
+}
+
+/* Burckhardt et al. (ASPLOS 2010), theorem 9: each run finds an error of depth d with a probability of at least
+ * 1 / (n k^(d-1)). With n = 3 and k = 12 that is 1 / 36 for depth 2 and 1 / 432 for depth 3. */
+TEST(pct_keeps_its_promise)
+{
+    hits = 0;
+    explore_some(oracle_pct_new(7, 2, K), 20000, judge_two_constraints);
+    CHECK(hits >= 20000 / (3 * K));
+    hits = 0;
+    explore_some(oracle_pct_new(7, 3, K), 20000, judge_three_constraints);
+    CHECK(hits >= 20000 / (3 * K * K));
+    CHECK(oracle_pct_new(7, 0, K) == NULL);
+    CHECK(oracle_pct_new(7, ORACLE_PCT_DEPTH + 1, K) == NULL);
+    CHECK(oracle_pct_new(7, 1, 0) == NULL);
+}

@@ -55,6 +55,7 @@ struct actor *actor_start(actor_entry *entry, void *argument, uint32_t operation
     struct actor *actor = &scheduler->actors[index];
     memset(actor, 0, sizeof *actor);
     actor->index = (uint8_t)index;
+    actor->number = ++scheduler->started;
     actor->point = POINT_START;
     actor->operation = operation;
     actor->deadline = ACTOR_NO_DEADLINE;

@@ -75,6 +75,7 @@ struct actor
     uint8_t point; /* enum point_kind: what it is about to do */
     uint8_t timed_out;
     bool attached;               /* to a process (object.h) */
+    uint32_t number;             /* 1, 2, 3, … in the order in which they were started */
     uint16_t call_depth;         /* calls into drivers under way, one inside the other */
     uint32_t operation;          /* on whose behalf it runs; 0 for the host's own work */
     struct image *image;         /* whose code is running, NULL for the host's */
@@ -115,8 +116,9 @@ struct scheduler
     bool from_main;  /* the change of stacks under way leaves scheduler_run's */
     bool asks;       /* whoever is switched to says where in a driver it stands, and switches back */
     uintptr_t place; /* what it said, 0: in none */
-    uint8_t used;    /* indexes below this were used at least once */
-    uint8_t result;  /* enum run_result */
+    uint32_t started;
+    uint8_t used;   /* indexes below this were used at least once */
+    uint8_t result; /* enum run_result */
 };
 
 /* The actor that is running; NULL outside scheduler_run(). */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_site.h"
 #include "gate.h"
 #include "happens.h"
 #include "logs.h"
@@ -29,6 +30,7 @@ struct host_explorer
     uint32_t *prefix;
     struct oracle *oracle; /* of the actors */
     struct oracle *first;  /* of the ending */
+    struct fault_sites sites;
     struct logs *logs;
     struct host_exploration state;
     struct host_counted counted[COUNTED_LIMIT];
@@ -42,6 +44,8 @@ static struct oracle *make_oracle(const struct host_strategy *strategy)
         return oracle_depth_first_new(strategy->bound, strategy->levels == 0 ? SIZE_MAX : strategy->levels);
     case HOST_STRATEGY_RANDOM:
         return oracle_random_new(strategy->seed);
+    case HOST_STRATEGY_PCT:
+        return oracle_pct_new(strategy->seed, strategy->depth, strategy->length);
     case HOST_STRATEGY_REPLAY:
         return oracle_first_new();
     default:
@@ -99,6 +103,7 @@ void host_explorer_delete(struct host_explorer *explorer)
     oracle_delete(explorer->first);
     logs_delete(explorer->logs);
     free(explorer->prefix);
+    free(explorer->sites.found);
     free(explorer);
 }
 
@@ -125,6 +130,11 @@ int host_explorer_begin(struct host_explorer *explorer, const struct host_strate
     if (explorer->oracle == NULL || explorer->logs == NULL || !copy_prefix(explorer, strategy))
         return 0;
     oracle_begin_with(explorer->oracle, explorer->prefix, strategy->prefix_length);
+    explorer->oracle->client_writes = (strategy->flags & HOST_STRATEGY_CLIENT_WRITES) != 0;
+    explorer->sites.count = 0;
+    explorer->sites.wanted = strategy->fault;
+    if ((strategy->flags & HOST_STRATEGY_FAULT) == 0)
+        explorer->sites.wanted.kind = HOST_FAULT_KINDS;
     return 1;
 }
 
@@ -179,12 +189,18 @@ static bool run_once(struct host_explorer *explorer)
     host->api->unusable = false;
     oracle_clear(oracle);
     oracle_clear(explorer->first);
-    if (explorer->strategy.kind == HOST_STRATEGY_RANDOM)
-        oracle_seed_run(oracle->state, explorer->strategy.seed, explorer->strategy.first + explorer->state.runs);
+    if (oracle->begin != NULL)
+        oracle->begin(oracle, explorer->strategy.first + explorer->state.runs);
     host->oracle = oracle;
+    explorer->sites.struck = false;
+    host->sites =
+        (explorer->strategy.flags & (HOST_STRATEGY_FAULT | HOST_STRATEGY_SITES)) != 0 ? &explorer->sites : NULL;
+    const uint32_t started = host->scheduler.started;
     const uint64_t steps = host->scheduler.steps;
     int result = play_actors(host, scenario->actors, scenario->actor_count);
     log.points = host->scheduler.steps - steps;
+    host->sites = NULL;
+    const uint64_t actors = host->scheduler.started - started;
     if (result == HOST_QUIET)
         result = let_time_pass(host);
     log.counted_count = count_adapters(explorer);
@@ -206,6 +222,8 @@ static bool run_once(struct host_explorer *explorer)
     state->points += log.points;
     if (log.points > state->longest)
         state->longest = log.points;
+    if (actors > state->actors)
+        state->actors = actors;
     if (log.choice_count > state->longest_choices)
         state->longest_choices = log.choice_count;
     return true;
@@ -252,6 +270,12 @@ int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
 void host_explorer_state(const struct host_explorer *explorer, struct host_exploration *state)
 {
     *state = explorer->state;
+}
+
+const struct host_fault_site *host_explorer_sites(const struct host_explorer *explorer, size_t *count)
+{
+    *count = explorer->sites.count;
+    return explorer->sites.found;
 }
 
 const uint32_t *host_explorer_choices(const struct host_explorer *explorer, size_t *count)

@@ -1,4 +1,5 @@
 /* Armed faults, and those that the oracle chooses (fault.h). */
+#include "fault_site.h"
 #include "host.h"
 
 bool fault_strikes(enum host_fault_kind kind)
@@ -14,6 +15,8 @@ bool fault_strikes(enum host_fault_kind kind)
         fault->count -= 1;
         return true;
     }
+    if (current_host->sites != NULL)
+        return fault_site_strikes(current_host->sites, kind);
     struct oracle *oracle = current_host->oracle;
     return oracle->faults && oracle_choose(oracle, CHOICE_FAULT, 2) == 1;
 }

@@ -37,6 +37,7 @@ struct io_room;
 struct ndis_room;
 struct api_room;
 struct gate;
+struct fault_sites;
 
 struct happens;
 
@@ -63,7 +64,8 @@ struct host
     struct io_room *io;
     struct ndis_room *ndis;
     struct api_room *api;
-    struct gate *gate; /* NULL: every operation may begin at any time */
+    struct fault_sites *sites; /* outside the arena; NULL: no site is watched */
+    struct gate *gate;         /* NULL: every operation may begin at any time */
 };
 
 /* The host that the calling thread has entered. */

@@ -71,6 +71,9 @@ static inline __attribute__((always_inline)) void check(const volatile void *poi
         if (__builtin_expect(!shadow_surely_allows(&host->arena, offset, size), 0) &&
             !shadow_allows(access.address, size))
             instrument_report(&access);
+        if (__builtin_expect(access.address - host->instrument.clients < host->instrument.clients_size, 0) &&
+            (flags & ACCESS_WRITE) == 0 && host->scheduler.current != NULL)
+            client_read(&access);
     }
     else
     {

@@ -35,6 +35,8 @@ struct instrument
     uint64_t steps;            /* of the scheduler, when it was last looked at */
     uint64_t since;            /* `accesses` when these steps were first seen */
     access_observer *observer; /* NULL: nobody */
+    uintptr_t clients;         /* the range in which the memory of clients' writes lies that is watched */
+    size_t clients_size;
 };
 
 /* For the call-outs: checks one access, and reports it when it is not right. `place` is their return address. */
@@ -51,6 +53,12 @@ void instrument_report(const struct access *access);
 void instrument_tell(const struct access *access, const char *rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const char *instrument_position(intptr_t offset, size_t size, char *text, size_t text_size);
+
+/* The driver reads in that range. May be a scheduling point. */
+void client_read(const struct access *access);
+
+/* Sets the range anew. */
+void instrument_watch_clients(void);
 
 /* Likewise for one to a stack, when nobody's frame is there, or to the host kernel's own state. */
 void instrument_report_stack(const struct access *access);

@@ -74,6 +74,7 @@ struct client_buffer *client_take(uint32_t size)
         return NULL;
     }
     client->next = NULL;
+    client->fetched = NULL;
     client->size = size;
     memset(client->bytes, CLEAN_BYTE, size);
     return client;

@@ -166,12 +166,17 @@ struct request *request_new(struct host_file *file, uint32_t id, uint8_t major, 
         fill_irp(whole, request);
         if (data != NULL && has_buffer)
             memcpy(request->client->bytes, data, length);
+        if (major == IRP_MJ_WRITE)
+            client_watch(request->client);
         good = lend_buffer(request);
     }
     if (!good)
     {
         if (request->client != NULL)
+        {
+            client_unwatch(request->client);
             client_give_back(request->client, 0, false);
+        }
         if (request->irp != NULL)
             irp_free(request);
         slab_give(&current_host->io->request_slab, request);
@@ -198,6 +203,7 @@ static void return_buffer(struct request *request, uint64_t information)
     }
     if (request->mdl != NULL)
         mdl_delete(request->mdl);
+    client_unwatch(request->client);
     /* A driver that made room for a packet and then did not get its data leaves traces, which the client cannot mind.
      */
     client_give_back(request->client, valid, is_read && request->failures == current_host->io->failures);

@@ -54,6 +54,8 @@ struct client_buffer
     struct client_buffer *next; /* free ones of that size */
     uint32_t size;
     uint8_t *bytes;
+    uint8_t *fetched; /* of a write, one bit for each byte that the driver has read; NULL: not watched */
+    struct client_buffer *next_watched;
 };
 
 struct request
@@ -97,6 +99,7 @@ struct io_room
     struct slab client_slab;
     struct slab mdl_slab;
     struct client_buffer *clean[CLIENT_SIZES]; /* free client buffers; each list of one size */
+    struct client_buffer *watched;             /* of writes under way, while an instrumented image is loaded */
     uint32_t failures;                         /* times that a driver asked for packet data and did not get it */
 };
 
@@ -187,6 +190,10 @@ void client_check(void);
 
 /* For shadow_begin: that memory is no driver's. */
 void client_forbid_unused(void);
+
+/* What the driver reads of a write's memory is watched from here to there (io_fetch.c). */
+void client_watch(struct client_buffer *client);
+void client_unwatch(struct client_buffer *client);
 
 /* MDLs (mdl.c) */
 

@@ -21,6 +21,7 @@ enum choice_kind
     CHOICE_ACTOR = 1, /* option 0 is the running actor if it can go on; the others follow in order of index */
     CHOICE_FAULT,     /* 0: succeeds, 1: fails (fault.h) */
     CHOICE_HOST,      /* whatever else the simulated system may do either way */
+    CHOICE_CLIENT,    /* 1: a client has changed bytes of its buffer that the driver reads again (io_fetch.c) */
     CHOICE_KINDS
 };
 
@@ -35,6 +36,9 @@ struct oracle
 {
     uint32_t (*choose)(struct oracle *oracle, enum choice_kind kind, uint32_t options);
 
+    /* Before run number `run`. NULL: need not know. */
+    void (*begin)(struct oracle *oracle, uint64_t run);
+
     /* After a run: makes ready for the next one; false when there is none. NULL: there always is. */
     bool (*again)(struct oracle *oracle);
 
@@ -48,6 +52,7 @@ struct oracle
     size_t script_length;
     size_t diverged_at; /* of `diverged`: which choice of the script */
     bool faults;        /* whether CHOICE_FAULT is asked at all */
+    bool client_writes; /* whether CHOICE_CLIENT is */
     bool diverged;      /* the run asked for another choice than the script has */
     uint32_t *record;
     size_t count; /* choices recorded */
@@ -62,6 +67,14 @@ struct oracle *oracle_random_new(uint64_t seed);
  * (UINT32_MAX: any number); choices from number `levels` on stay 0 (SIZE_MAX: none does).
  */
 struct oracle *oracle_depth_first_new(uint32_t bound, size_t levels);
+
+/* PCT with `depth` 1 ... ORACLE_PCT_DEPTH, for runs of `length` steps at most, from 1; NULL for others. */
+struct oracle *oracle_pct_new(uint64_t seed, uint32_t depth, uint64_t length);
+
+enum
+{
+    ORACLE_PCT_DEPTH = 16
+};
 
 /* Whether it left out a run for its bound. */
 bool oracle_depth_first_cut(const struct oracle *oracle);

@@ -44,6 +44,17 @@ uint32_t oracle_draw(uint64_t state[4], uint32_t options)
     return (uint32_t)((drawn >> 32) * options >> 32);
 }
 
+struct random
+{
+    struct oracle oracle; /* first: an oracle is cast to this */
+    uint64_t seed;
+};
+
+static void begin(struct oracle *oracle, uint64_t run)
+{
+    oracle_seed_run(oracle->state, ((const struct random *)oracle)->seed, run);
+}
+
 static uint32_t choose_random(struct oracle *oracle, enum choice_kind kind, uint32_t options)
 {
     (void)kind;
@@ -52,11 +63,12 @@ static uint32_t choose_random(struct oracle *oracle, enum choice_kind kind, uint
 
 struct oracle *oracle_random_new(uint64_t seed)
 {
-    struct oracle *oracle = calloc(1, sizeof *oracle);
-    if (oracle != NULL)
-    {
-        oracle->choose = choose_random;
-        oracle_seed(oracle->state, seed);
-    }
-    return oracle;
+    struct random *mine = calloc(1, sizeof *mine);
+    if (mine == NULL)
+        return NULL;
+    mine->oracle.choose = choose_random;
+    mine->oracle.begin = begin;
+    mine->seed = seed;
+    oracle_seed(mine->oracle.state, seed);
+    return &mine->oracle;
 }

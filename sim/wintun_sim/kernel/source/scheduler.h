@@ -31,6 +31,20 @@ static inline bool scheduler_running_can_go_on(void)
     return scheduler->current != NULL && (scheduler->runnable >> scheduler->current->index & 1) != 0;
 }
 
+/* For strategies: which option the actor with this index, which can go on, is now. */
+static inline uint32_t scheduler_option_of(unsigned index)
+{
+    const struct scheduler *scheduler = &current_host->scheduler;
+    uint64_t before = scheduler->runnable & ((UINT64_C(1) << index) - 1);
+    if (!scheduler_running_can_go_on())
+        return (uint32_t)__builtin_popcountll(before);
+    const unsigned running = scheduler->current->index;
+    if (index == running)
+        return 0;
+    before &= ~(UINT64_C(1) << running);
+    return 1 + (uint32_t)__builtin_popcountll(before);
+}
+
 /* From one actor's stack to the next, with the guard page below each. */
 enum
 {

@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fuzz, or run files. Exit status 0: nothing was found; 1: something; 2: bad input. libFuzzer's own is 77."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description="Fuzz a target that is Python.")
     parser.add_argument(
-        "target", choices=("decode", "encode", "diagnose", "scenario", "trace", "schedule", "lines", "capture")
+        "target", choices=("decode", "encode", "diagnose", "scenario", "trace", "draw", "schedule", "lines", "capture")
     )
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a folder for the corpus, or files to run")
     parser.add_argument("-runs", type=int, default=RUNS, metavar="N", help=f"default: {RUNS}")

@@ -161,6 +161,7 @@ SEEDS: Final[Mapping[str, Callable[[], Sequence[bytes]]]] = {
     "diagnose": diagnose,
     "scenario": scenario,
     "trace": trace,
+    "draw": trace,
     "schedule": schedule,
     "lines": lines,
     "capture": capture,

@@ -8,19 +8,22 @@ import hashlib
 import io
 import json
 import tempfile
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 from unittest import mock
 
 from tests.bundle import oracle
+from tests.render.grammar import is_mermaid
 from wintun_sim import bundle
 from wintun_sim.errors import UsageError
 from wintun_sim.integrations.pcap import read_packets, write_packets
 from wintun_sim.kernel.lines import read_lines
 from wintun_sim.operations import scan
+from wintun_sim.render import mermaid, story_of, svg, terminal
 from wintun_sim.scenario import ScenarioError, format_scenario, parse
-from wintun_sim.trace import from_json, to_json
+from wintun_sim.trace import course_of, from_json, to_json
 from wintun_sim.trace.schedule import MAX_CHOICES, parse_schedule
 
 SCENARIO_BYTES: Final = 1 << 20
@@ -154,6 +157,24 @@ def lines(data: bytes) -> None:
             read.explain(f"in {read.function(offset)} (image +{offset:#x})")
 
 
+def draw(data: bytes) -> None:
+    """Draw a trace from JSON in each form: nothing in it reaches a terminal, Mermaid or XML as anything but words."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    with mock.patch.object(scan, "MAX_TOTAL_BYTES", SCENARIO_BYTES):
+        try:
+            read = from_json(document)
+        except UsageError:
+            return
+    story = story_of(course_of(read))
+    assert all(line.isprintable() for line in terminal.render(story).splitlines())
+    assert all(is_mermaid(line) for line in mermaid.render(story).splitlines())
+    picture = ElementTree.fromstring(svg.render(story))
+    assert not [each for each in picture.iter() if each.tag.endswith("script")]
+
+
 def capture(data: bytes) -> None:
     """Read a capture file; its packets are IP packets, and are read back from a file that they are written to."""
     try:
@@ -180,6 +201,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "diagnose": diagnose,
     "scenario": scenario,
     "trace": trace,
+    "draw": draw,
     "schedule": schedule,
     "lines": lines,
     "capture": capture,

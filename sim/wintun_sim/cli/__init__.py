@@ -14,7 +14,7 @@ from typing import NoReturn
 from wintun_sim import __version__
 from wintun_sim.errors import WintunSimError
 
-COMMANDS = ("demo", "check", "run", "build-driver", "bundle", "bench")
+COMMANDS = ("demo", "check", "run", "trace", "build-driver", "bundle", "bench")
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,6 +1,18 @@
 """Traces: the record of a run, as data, as text and as JSON."""
 
+from wintun_sim.trace.course import Course, Moment, course_of
 from wintun_sim.trace.form import format_trace, from_json, parse_trace, to_json
 from wintun_sim.trace.trace import Trace, TraceStep, record
 
-__all__ = ["Trace", "TraceStep", "format_trace", "from_json", "parse_trace", "record", "to_json"]
+__all__ = [
+    "Course",
+    "Moment",
+    "Trace",
+    "TraceStep",
+    "course_of",
+    "format_trace",
+    "from_json",
+    "parse_trace",
+    "record",
+    "to_json",
+]

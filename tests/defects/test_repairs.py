@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.defects.unrepaired import build_without, patched
+from wintun_sim import ndis
 from wintun_sim.bundle import decode
 from wintun_sim.check import check
 from wintun_sim.integrations.pcap import read_packets, shipped_captures
@@ -102,6 +103,30 @@ def test_several_calls_that_serve_reads_share_the_packets_out_among_them(tmp_pat
     assert all(two_reads_at_once(repaired, seed) == [PACKETS] for seed in range(SEEDS))
     image = build_without(tmp_path / "without", ["one-pump"])
     assert any(len(two_reads_at_once(image, seed)) == 2 for seed in range(SEEDS))
+
+
+@pytest.mark.parametrize(
+    ("names", "rules"), [(["read-check"], []), (["read-check", "locked-completion"], ["SpinLockSafe"])]
+)
+def test_a_bad_read_that_a_packet_finds_completes_under_the_lock_without_the_repair(
+    names: list[str], rules: list[str], tmp_path: Path
+) -> None:
+    """The published driver did both: it looked at a read's buffer when a packet came, with the queue's lock held."""
+    machine = DriverMachine(build_without(tmp_path / "image", names))
+    try:
+        for operation in (
+            Load(name="d"),
+            Initialize(name="a", driver="d"),
+            Restart(name="restart", adapter="a"),
+            Create(name="h", adapter="a"),
+            Read(name="short", handle="h", length=61_439),
+        ):
+            machine.perform(operation)
+        events = machine.perform(Send(name="s", adapter="a", nbls=(Nbl((PACKETS[0],)),)))
+        assert IrpCompleted("short", "h", ndis.STATUS_INVALID_USER_BUFFER) in events
+        assert [event.rule for event in events if isinstance(event, RuleBroken)] == rules
+    finally:
+        machine.close()
 
 
 @pytest.mark.parametrize(("names", "crashes"), [([], False), (["bounds"], True)])

@@ -71,6 +71,7 @@ def life(defect: str = "KEEPS_ALL") -> Iterator[Operation]:
     yield Restart(name="restart")
     yield Create(name="handle")
     yield Oid(name="query", kind=OidKind.QUERY, oid=OID_ANY, length=4)
+    yield Oid(name="short query", kind=OidKind.QUERY, oid=OID_ANY, length=2)
     yield Oid(name="query power", kind=OidKind.QUERY, oid=0xFD010102, length=4)
     yield Read(name="read", handle="handle")
     yield Send(name="send", nbls=(Nbl((PACKET,)),))
@@ -86,9 +87,10 @@ def life(defect: str = "KEEPS_ALL") -> Iterator[Operation]:
 
 
 def perform_with(machine: DriverMachine, flag: str, operation: Operation) -> list[Event]:
-    """Carry out an operation in a way that operations cannot say: `flag` is a name of ``enum host_flag``."""
+    """Carry out an operation in a way that operations cannot say: `flag` are names of ``enum host_flag``."""
     array = machine._operations.array([(operation, None)])
-    array[0].flags |= getattr(machine._lib, flag)
+    for name in flag.split():
+        array[0].flags |= getattr(machine._lib, name)
     machine._lib.host_perform(machine._host, array, 1, machine._ffi.NULL)
     return machine.take_events()
 

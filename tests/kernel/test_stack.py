@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_what_may_be_called_at_dispatch_level_is(specimen: DriverMachine, loopba
         NblCompleted,
         NblCompleted,
     ]
+
+
+def test_a_send_that_meets_a_pause_excuses_no_nbl_of_an_earlier_one(images: dict[str, Path]) -> None:
+    """The driver keeps an NBL and lets the pause end: that is found under every schedule, whoever else sends just then.
+
+    What came with a send that is still inside is not counted: the driver may not know of it yet.
+    """
+    messages = set()
+    with closing(DriverMachine(images["specimen"], order="raw", seed=1)) as machine:
+        for operation in (*BEGIN, break_by("KEEPS_NBL"), Send(name="kept", nbls=(Nbl((PACKET,)),))):
+            machine.perform(operation)
+        machine.snapshot()
+        for number in range(100):
+            machine.restore()
+            second = Send(name=f"second {number}", nbls=(Nbl((PACKET,)),))
+            events = machine.play([[second], [Pause(name=f"pause {number}")]])
+            (rule,) = (event for event in broken(events) if event.rule == "PauseOutstanding")
+            messages.add(rule.message.partition("while ")[2].partition(" sent")[0])
+    assert messages == {"1", "2"}
 
 
 def test_a_stack_that_keeps_packets_delays_the_pause(loopback: DriverMachine) -> None:

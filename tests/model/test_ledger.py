@@ -153,6 +153,22 @@ def test_calls_that_never_overlap_are_refused_while_one_is_under_way() -> None:
     assert ledger.refusal(second) is None
 
 
+def test_direct_requests_come_at_any_time_and_a_halt_does_not_wait_for_what_pends() -> None:
+    """NDIS serialises the others, cancels what pends before it halts the adapter, and asks nobody first."""
+    ledger = running("raw")
+    names = ("o1", "o2", "o3")
+    plain, direct, other = (
+        Oid(name=name, adapter="a", kind=OidKind.QUERY, oid=1, length=4, direct=name != "o1") for name in names
+    )
+    assert ledger.admit(plain) is None
+    assert ledger.admit(direct) is None
+    assert ledger.admit(other) is None
+    assert "OID request" in (ledger.refusal(Halt(name="x", adapter="a")) or ""), "its handler is under way"
+    for operation in (plain, direct, other):
+        ledger.end(operation)
+    assert ledger.refusal(Halt(name="x", adapter="a")) is None
+
+
 def test_a_send_is_under_way_until_its_call_returns_and_lent_until_each_nbl_is_back() -> None:
     ledger = running("raw")
     send = Send(name="s", adapter="a", nbls=(PACKET, PACKET))

@@ -21,7 +21,7 @@ from wintun_sim.adapter.errors import AdapterGone, IllegalCall, NtStatusError, R
 from wintun_sim.adapter.reasons import explain
 from wintun_sim.adapter.request import ReadResult, Request
 from wintun_sim.adapter.sent import Sent
-from wintun_sim.kernel import DriverGone
+from wintun_sim.kernel import DriverGone, MachineFull
 from wintun_sim.lifecycle import HandlePhase, Ledger, State
 from wintun_sim.operations import (
     Cancel,
@@ -225,6 +225,8 @@ class Switchboard:
             events = self.machine.perform(operation)
         except DriverGone as error:
             return (), self._end(f"the driver is gone ({error})")
+        except MachineFull as error:
+            return (), self._end(str(error))
         ends = [end for event in events for end in self._deliver(event, operation)]
         self._changed.notify_all()
         return events, ends

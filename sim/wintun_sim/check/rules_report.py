@@ -75,9 +75,7 @@ class RulesReport(Report):
         if missing:
             lines.append(f"what was never done: {', '.join(missing)}")
         lines.append("orders of concurrent calls: operations came one at a time, deferred work between them")
-        lines.append(
-            "MiniportCancelOidRequest, MiniportCheckForHangEx, MiniportResetEx: this host kernel never calls them"
-        )
+        lines.append("MiniportCheckForHangEx, MiniportResetEx: this host kernel never calls them")
         return lines
 
     def replay(self, found: Found) -> str:

@@ -66,6 +66,10 @@ def demand_of(operation: Operation, order: str) -> Demand:
     if isinstance(operation, Send):
         demand |= Demand.HOLD if die & 2 else Demand.NONE
         demand |= Demand.KEEP if die & 16 and order == "raw" else Demand.NONE
+    if isinstance(operation, Oid):
+        demand |= Demand.CANCEL if die & 2 else Demand.NONE
+        demand |= Demand.SYNCHRONOUS if operation.direct and die & 4 else Demand.NONE
+        demand |= Demand.AT_DISPATCH if die & 1 else Demand.NONE
     return demand
 
 

@@ -6,9 +6,9 @@ The machine is imported when it is asked for: whoever wants the image builder al
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine, Fault
+    from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine, Fault, MachineFull
 
-__all__ = ["Demand", "DriverGone", "DriverMachine", "Fault"]
+__all__ = ["Demand", "DriverGone", "DriverMachine", "Fault", "MachineFull"]
 
 
 def __getattr__(name: str) -> Any:

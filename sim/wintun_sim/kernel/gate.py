@@ -28,6 +28,8 @@ CALLS: Final = (
     (Trigger.SURPRISE_REMOVE, Call.SURPRISE_REMOVE),
     (Trigger.SET_POWER, Call.SET_POWER),
     (Trigger.OID, Call.OID),
+    (Trigger.OID, Call.PENDING_OID),
+    (Trigger.OID, Call.DIRECT_OID),
     (Trigger.SEND, Call.SEND),
     (Trigger.CANCEL_SEND, Call.CANCEL_SEND),
     (Trigger.INITIALIZE, Call.INITIALIZE),

@@ -62,12 +62,14 @@ enum host_account
 enum host_flag
 {
     HOST_FLAG_DIRECT = 1,      /* Oid: MiniportDirectOidRequest */
-    HOST_FLAG_AT_DISPATCH = 2, /* Send, CancelSend, Read, Write, Cancel: called at DISPATCH_LEVEL */
+    HOST_FLAG_AT_DISPATCH = 2, /* Send, CancelSend, Read, Write, Cancel, direct Oid: called at DISPATCH_LEVEL */
     HOST_FLAG_SEND_AGAIN = 4,  /* Send: the protocol sends each NBL once more, from the completion handler in which it
                                   gets it back, but for one that is called from within such a send, and not once a halt
                                   or a shutdown has begun */
     HOST_FLAG_HOLD = 8,        /* Send, Write: what is received of it and may be kept, is kept as long as it can be */
-    HOST_FLAG_KEEP = 16        /* with HOST_FLAG_HOLD: until time passes or a halt comes, and not only to the end */
+    HOST_FLAG_KEEP = 16,       /* with HOST_FLAG_HOLD: until time passes or a halt comes, and not only to the end */
+    HOST_FLAG_CANCEL = 32,     /* Oid: cancelled as soon as it pends; with HOST_FLAG_AT_DISPATCH, there */
+    HOST_FLAG_SYNCHRONOUS = 64 /* Oid: MiniportSynchronousOidRequest, if there is one */
 };
 
 /* One NET_BUFFER: `length` bytes at `data`, over MDLs of at most `mdl_size` bytes (0: one MDL), the data beginning
@@ -172,10 +174,11 @@ struct host_options
 
 enum host_result
 {
-    HOST_QUIET = 0, /* everything ended; pending reads are no actors */
-    HOST_BLOCKED,   /* an actor waits for what nobody will bring: HOST_EVENT_STUCK */
-    HOST_CRASHED,   /* HOST_EVENT_CRASHED */
-    HOST_EXHAUSTED  /* the step limit was reached: HOST_EVENT_STUCK */
+    HOST_QUIET = 0,    /* everything ended; pending reads are no actors */
+    HOST_BLOCKED,      /* an actor waits for what nobody will bring: HOST_EVENT_STUCK */
+    HOST_CRASHED,      /* HOST_EVENT_CRASHED */
+    HOST_EXHAUSTED,    /* the step limit was reached: HOST_EVENT_STUCK */
+    HOST_OUT_OF_MEMORY /* the arena is used up: what happened since may be its doing, and not the driver's */
 };
 
 struct host_counters
@@ -184,6 +187,13 @@ struct host_counters
     uint64_t reads_pending; /* on all file objects of the adapter's device */
     uint64_t handles;       /* file objects on the adapter's live device object */
     uint64_t allocations;   /* blocks that the adapter's driver holds */
+};
+
+struct host_memory
+{
+    uint64_t limit;   /* bytes of the arena */
+    uint64_t clients; /* that requests not yet complete, and what is sent, take of them */
+    uint64_t drivers; /* that drivers allocated */
 };
 
 struct host_fault
@@ -240,6 +250,9 @@ void host_check(struct host *host);
 
 /* 1, or 0 when there is no such adapter (before its Initialize succeeded, after its Halt). */
 int host_counters(struct host *host, uint32_t adapter, struct host_counters *counters);
+
+/* How much memory there is, and who has it. */
+void host_memory(struct host *host, struct host_memory *memory);
 
 /* The OIDs that the adapter says it supports: how many, of which `limit` at most are written to `oids`. */
 uint32_t host_oids(struct host *host, uint32_t adapter, uint32_t *oids, uint32_t limit);

@@ -18,9 +18,19 @@ from wintun_sim.operations import Counters, Event, Load, Operation, Refused
 
 ERROR_SIZE: Final = 512
 
+DEFAULT_MEMORY: Final = 256 << 20
+"""Bytes of memory that a machine has for clients, the stack and drivers together; committed as they are used."""
+
 
 class DriverGone(WintunSimError):
     """The driver crashed or waits for ever: the machine can only be closed. What it did is in the events before."""
+
+
+class MachineFull(UsageError):
+    """The machine's memory is used up: that is its own limit, and says nothing of the driver.
+
+    What the machine did since is not to be judged; it can only be closed, or restored.
+    """
 
 
 class Fault(IntEnum):
@@ -41,11 +51,16 @@ class Demand(IntFlag):
 
     NONE = 0
     AT_DISPATCH = 2
-    """A send, cancel-send, read, write or cancel is called at DISPATCH_LEVEL."""
+    """A send, cancel-send, read, write, cancel or direct OID request is called at DISPATCH_LEVEL; with CANCEL, what
+    cancels an OID request."""
     HOLD = 8
     """What is received on behalf of a send or write, and may be kept, the stack keeps as long as it can."""
     KEEP = 16
     """With HOLD: until time passes or the adapter is halted, and not only until the operation's end."""
+    CANCEL = 32
+    """An OID request is cancelled as soon as it pends: MiniportCancelOidRequest, or MiniportCancelDirectOidRequest."""
+    SYNCHRONOUS = 64
+    """An OID request comes as MiniportSynchronousOidRequest, from NDIS 6.80 on, where the driver has that."""
 
 
 class DriverMachine:
@@ -60,14 +75,15 @@ class DriverMachine:
         images: Mapping[str, Path] | None = None,
         seed: int | None = None,
         demand: Callable[[Operation], Demand] = lambda operation: Demand.NONE,
+        memory: int = DEFAULT_MEMORY,
     ) -> None:
-        """Make a host with NDIS of version ``ndis`` on which nothing is loaded.
+        """Make a host with NDIS of version ``ndis`` on which nothing is loaded, and ``memory`` bytes for whatever is.
 
         Actors of one ``play`` take turns as chance has it that ``seed`` (0…2⁶⁴−1) determines; without a seed each
         goes on until it ends or waits. Each Load loads ``image``, by default the project's own driver, or what
         ``images`` has for the Load's name. ``demand`` says of each operation how the stack does it. Raises
         ``UnavailableError`` where there is no host kernel or no such image was built, ``UsageError`` for an image file
-        that is not there, ``ValueError`` for an unknown order or version.
+        that is not there, ``ValueError`` for an unknown order or version, or for memory below 1 MiB or above 64 GiB.
         """
         self.ledger = Ledger(order)
         self._ffi, self._lib = native.load(native.HOST)
@@ -77,10 +93,13 @@ class DriverMachine:
         self._operations = Operations(self._ffi, self._names, demand)
         self._events = Events(self._ffi, self._lib, self._names)
         self._gone: str | None = None
-        self._host = self._open(ndis, seed)
+        self._host = self._open(ndis, seed, memory)
 
-    def _open(self, ndis: tuple[int, int], seed: int | None) -> Any:
+    def _open(self, ndis: tuple[int, int], seed: int | None, memory: int) -> Any:
+        if not 1 << 20 <= memory <= 64 << 30:
+            raise ValueError(f"a machine with {memory} bytes of memory: give it 1 MiB at least, and 64 GiB at most")
         options = self._ffi.new("struct host_options *")
+        options.arena_size = memory
         options.ndis_major, options.ndis_minor = ndis
         if seed is not None:
             options.oracle, options.seed = self._lib.HOST_ORACLE_RANDOM, seed
@@ -96,7 +115,7 @@ class DriverMachine:
         An operation that Windows would never do now gives one ``Refused``. A driver that crashes, or waits for what
         nobody will bring, gives a ``RuleBroken`` named Crash or Stuck, and from then on ``DriverGone`` is raised.
         Raises ``ValueError`` for an unknown name and for one used before, ``UsageError`` for an image that cannot be
-        loaded.
+        loaded, ``MachineFull`` when the machine's memory is used up.
         """
         self._check_usable()
         reason = self.ledger.admit(operation)
@@ -104,14 +123,12 @@ class DriverMachine:
             return (Refused(operation.name, reason),)
         array = self._operations.array([(operation, self._path_of(operation))])
         result = self._lib.host_perform(self._host, array, 1, self._ffi.NULL)
-        events = self.take_events()
+        events = self._take(result, f"{operation.verb} {operation.name!r}")
         for event in events:
             self.ledger.observe(event)
             if type(event) is Refused and isinstance(operation, Load):
                 raise UsageError(f"load: {event.reason}")
         self.ledger.end(operation)
-        if result != self._lib.HOST_QUIET:
-            self._gone = f"{operation.verb} {operation.name!r} ended the driver"
         return events
 
     def play(self, actors: Sequence[Sequence[Operation]]) -> Sequence[Event]:
@@ -125,11 +142,7 @@ class DriverMachine:
         array = self._operations.actors(
             [[(operation, self._path_of(operation)) for operation in operations] for operations in actors]
         )
-        result = self._lib.host_run(self._host, array, len(actors))
-        events = self.take_events()
-        if result != self._lib.HOST_QUIET:
-            self._gone = "a play of several actors ended the driver"
-        return events
+        return self._take(self._lib.host_run(self._host, array, len(actors)), "a play of several actors")
 
     def pass_time(self, least: float = 0.0, most: float = 600.0) -> Sequence[Event]:
         """Let virtual time pass and return what happened: ``least`` seconds, and then until no miniport owes NDIS
@@ -139,12 +152,30 @@ class DriverMachine:
         """
         self._check_usable()
         result = self._lib.host_pass_time(self._host, round(least * 1e7), round(most * 1e7))
-        events = self.take_events()
+        events = self._take(result, "what happened while time passed")
         for event in events:
             self.ledger.observe(event)
-        if result != self._lib.HOST_QUIET:
-            self._gone = "what happened while time passed ended the driver"
         return events
+
+    def _take(self, result: int, what: str) -> list[Event]:
+        """Return the events of a call that gave ``result``, and note where it was the last one."""
+        events = self.take_events()
+        if result == self._lib.HOST_OUT_OF_MEMORY:
+            self._gone = f"{what} used up the machine's memory"
+            raise MachineFull(f"{what}: {self._say_memory()}")
+        if result != self._lib.HOST_QUIET:
+            self._gone = f"{what} ended the driver"
+        return events
+
+    def _say_memory(self) -> str:
+        memory = self._ffi.new("struct host_memory *")
+        self._lib.host_memory(self._host, memory)
+        limit, clients, drivers = (size / (1 << 20) for size in (memory.limit, memory.clients, memory.drivers))
+        return (
+            f"the machine's memory of {limit:.0f} MiB is used up ({clients:.0f} by buffers of pending requests and what"
+            f" was sent, {drivers:.0f} by what drivers allocated); let fewer requests be pending at once, or make the"
+            " machine with more: DriverMachine(memory=…)"
+        )
 
     def snapshot(self) -> None:
         """Remember the whole world as it is between two calls, in place of what was remembered before."""

@@ -171,8 +171,10 @@ class Ledger:
 
     def end(self, operation: Operation) -> None:
         """Take note that the call has returned. A pause or an OID request that is pending goes on until its event."""
-        if isinstance(operation, (Send, CancelSend)):
+        if isinstance(operation, (Send, CancelSend)) or (isinstance(operation, Oid) and operation.direct):
             self.adapters[operation.adapter].calls.pop(operation.name, None)
+        elif isinstance(operation, Oid) and operation.name in self.adapters[operation.adapter].calls:
+            self.adapters[operation.adapter].calls[operation.name] = Call.PENDING_OID
 
     def unload_due(self, driver: str) -> bool:
         """Tell whether a driver that was asked to unload may leave now: none of its file objects is open."""
@@ -283,7 +285,7 @@ class Ledger:
             return self._refuse(operation, Trigger.SET_POWER, Call.SET_POWER)
         if len(operation.data) > operation.length:
             return f"oid: {len(operation.data)} bytes do not fit into a buffer of {operation.length} ({OID_PAGE})"
-        return self._refuse(operation, Trigger.OID, Call.OID)
+        return self._refuse(operation, Trigger.OID, Call.DIRECT_OID if operation.direct else Call.OID)
 
     def _refuse_send(self, operation: Send) -> str | None:
         if not operation.nbls:
@@ -377,7 +379,7 @@ class Ledger:
         state = TABLE[trigger][adapter.state].next
         assert state is not None
         adapter.state = state
-        adapter.calls[operation.name] = call
+        adapter.calls[operation.name] = Call.DIRECT_OID if isinstance(operation, Oid) and operation.direct else call
         if isinstance(operation, Send):
             adapter.nbls += len(operation.nbls)
             self._lent[operation.name] = Lent(adapter, len(operation.nbls))

@@ -2,11 +2,11 @@
 of it.
 
 The sources are the pages of the handlers (…/drivers/ddi/ndis/nc-ndis-miniport_*): sends and cancels come on any
-processor at any time; OID requests one after another (…/network/miniport-adapter-oid-request-serialization); pause,
-restart, halt and power changes are PnP operations, of which one runs at a time, and no halt begins while a send or an
-OID request is under way; shutdown may interrupt anything but initialize and halt. In the strict order a send does not
-overlap a pause or a restart, since the bindings above are paused first and restarted last
-(…/network/pausing-a-driver-stack).
+processor at any time; OID requests one after another (…/network/miniport-adapter-oid-request-serialization), direct
+ones at any time; pause, restart, halt and power changes are PnP operations, of which one runs at a time, and no halt
+begins while a send or the handler of an OID request is under way: NDIS cancels a request that pends, and waits for it.
+Shutdown may interrupt anything but initialize and halt. In the strict order a send does not overlap a pause or a
+restart, since the bindings above are paused first and restarted last (…/network/pausing-a-driver-stack).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Call(Enum):
     SEND = "send"
     CANCEL_SEND = "cancel-send"
     OID = "OID request"
+    PENDING_OID = "pending OID request"
+    DIRECT_OID = "direct OID request"
     SET_POWER = "power request"
     REQUEST = "client's request"
     PAUSE_RESTART = "pause or restart"
@@ -41,23 +43,27 @@ _NEVER: Final[tuple[Order, ...]] = ()
 _HALF: Final[dict[tuple[Call, Call], tuple[Order, ...]]] = {
     (Call.SEND, Call.SEND): _BOTH,
     (Call.SEND, Call.CANCEL_SEND): _BOTH,
-    (Call.SEND, Call.OID): _BOTH,
     (Call.SEND, Call.SET_POWER): _RAW,
     (Call.SEND, Call.REQUEST): _BOTH,
     (Call.SEND, Call.PAUSE_RESTART): _RAW,
     (Call.SEND, Call.SHUTDOWN): _BOTH,
     (Call.SEND, Call.SURPRISE_REMOVE): _BOTH,
     (Call.CANCEL_SEND, Call.CANCEL_SEND): _BOTH,
-    (Call.CANCEL_SEND, Call.OID): _BOTH,
     (Call.CANCEL_SEND, Call.SET_POWER): _BOTH,
     (Call.CANCEL_SEND, Call.REQUEST): _BOTH,
     (Call.CANCEL_SEND, Call.PAUSE_RESTART): _BOTH,
     (Call.CANCEL_SEND, Call.SHUTDOWN): _BOTH,
     (Call.CANCEL_SEND, Call.SURPRISE_REMOVE): _BOTH,
-    (Call.OID, Call.REQUEST): _BOTH,
-    (Call.OID, Call.PAUSE_RESTART): _BOTH,
-    (Call.OID, Call.SHUTDOWN): _BOTH,
-    (Call.OID, Call.SURPRISE_REMOVE): _BOTH,
+    **{
+        (oid, other): _BOTH
+        for oid in (Call.OID, Call.PENDING_OID, Call.DIRECT_OID)
+        for other in (
+            *(Call.SEND, Call.CANCEL_SEND, Call.REQUEST),
+            *(Call.PAUSE_RESTART, Call.SHUTDOWN, Call.SURPRISE_REMOVE),
+        )
+    },
+    (Call.PENDING_OID, Call.HALT): _BOTH,
+    **{(Call.DIRECT_OID, other): _BOTH for other in (Call.OID, Call.PENDING_OID, Call.DIRECT_OID, Call.SET_POWER)},
     (Call.SET_POWER, Call.REQUEST): _BOTH,
     (Call.SET_POWER, Call.SHUTDOWN): _BOTH,
     (Call.REQUEST, Call.REQUEST): _BOTH,

@@ -223,6 +223,7 @@ static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Reque
         Request->DATA.SET_INFORMATION.InformationBufferLength < sizeof Defect)
         return NDIS_STATUS_NOT_SUPPORTED;
     Defect = *(ULONG *)Request->DATA.SET_INFORMATION.InformationBuffer;
+    Request->DATA.SET_INFORMATION.BytesRead = sizeof Defect;
     if (Defect == READS_COMPLETED_OID)
     {
         NdisMOidRequestComplete(Adapter->Handle, Request, NDIS_STATUS_SUCCESS);

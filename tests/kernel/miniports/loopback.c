@@ -151,7 +151,11 @@ static VOID NTAPI Work(PVOID Context, NDIS_HANDLE WorkItem)
         if (Nbl == NULL && Oid == NULL)
             break;
         if (Oid != NULL)
+        {
+            Oid->DATA.QUERY_INFORMATION.BytesWritten = 0;
+            Oid->DATA.QUERY_INFORMATION.BytesNeeded = 0;
             NdisMOidRequestComplete(Adapter->Handle, Oid, NDIS_STATUS_SUCCESS);
+        }
         if (Nbl != NULL)
             Reflect(Adapter, Nbl);
     }

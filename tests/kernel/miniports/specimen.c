@@ -66,6 +66,9 @@ enum defect
     COMPLETES_OID_TWICE,
     COMPLETES_OID_AND_SUCCEEDS,
     WRITES_MORE_THAN_ASKED,
+    SETS_NO_BYTES_WRITTEN,
+    SETS_NO_BYTES_NEEDED,
+    FORGETS_OID,
     UNLOCKS_UNLOCKED_PAGES,
     MAPS_UNLOCKED_PAGES,
     KEEPS_REGISTRATION,
@@ -410,7 +413,10 @@ static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Reque
     if (Request->RequestType == NdisRequestSetInformation)
     {
         if (Request->DATA.SET_INFORMATION.InformationBufferLength != sizeof(ULONG))
+        {
+            Request->DATA.SET_INFORMATION.BytesNeeded = sizeof(ULONG);
             return NDIS_STATUS_INVALID_LENGTH;
+        }
         if (Request->DATA.SET_INFORMATION.Oid == OID_BREAK)
             RtlCopyMemory(&Defect, Request->DATA.SET_INFORMATION.InformationBuffer, sizeof(ULONG));
         Request->DATA.SET_INFORMATION.BytesRead = sizeof(ULONG);
@@ -419,9 +425,17 @@ static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Reque
     if (Request->DATA.QUERY_INFORMATION.Oid == OID_PNP_QUERY_POWER)
         return BREAKS(FAILS_QUERY_POWER) ? NDIS_STATUS_FAILURE : NDIS_STATUS_SUCCESS;
     if (Request->DATA.QUERY_INFORMATION.InformationBufferLength < sizeof(ULONG))
+    {
+        Request->DATA.QUERY_INFORMATION.BytesWritten = 0;
+        if (!BREAKS(SETS_NO_BYTES_NEEDED))
+            Request->DATA.QUERY_INFORMATION.BytesNeeded = sizeof(ULONG);
         return NDIS_STATUS_INVALID_LENGTH;
+    }
+    if (BREAKS(FORGETS_OID))
+        return NDIS_STATUS_PENDING;
     RtlZeroMemory(Request->DATA.QUERY_INFORMATION.InformationBuffer, sizeof(ULONG));
-    Request->DATA.QUERY_INFORMATION.BytesWritten = BREAKS(WRITES_MORE_THAN_ASKED) ? 1000 : sizeof(ULONG);
+    if (!BREAKS(SETS_NO_BYTES_WRITTEN))
+        Request->DATA.QUERY_INFORMATION.BytesWritten = BREAKS(WRITES_MORE_THAN_ASKED) ? 1000 : sizeof(ULONG);
     NdisMOidRequestComplete(Adapter->Handle, Request, NDIS_STATUS_SUCCESS);
     if (BREAKS(COMPLETES_OID_TWICE))
         NdisMOidRequestComplete(Adapter->Handle, Request, NDIS_STATUS_SUCCESS);

@@ -444,6 +444,7 @@ static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Reque
         Request->DATA.SET_INFORMATION.InformationBufferLength < sizeof Deed)
         return NDIS_STATUS_NOT_SUPPORTED;
     Deed = *(ULONG *)Request->DATA.SET_INFORMATION.InformationBuffer;
+    Request->DATA.SET_INFORMATION.BytesRead = sizeof Deed;
     return Do(Context) ? NDIS_STATUS_SUCCESS : NDIS_STATUS_FAILURE;
 }
 

@@ -163,6 +163,20 @@ void host_check(struct host *host)
     host_leave();
 }
 
+void host_memory(struct host *host, struct host_memory *memory)
+{
+    host_enter(host);
+    memset(memory, 0, sizeof *memory);
+    memory->limit = (uint64_t)(host->arena.limit - host->arena.start);
+    for (const struct block *block = arena_next_live(NULL, BLOCK_NONE, 0); block != NULL;
+         block = arena_next_live(block, BLOCK_NONE, 0))
+        if (block->kind == BLOCK_CLIENT)
+            memory->clients += block->size;
+        else if (block->kind == BLOCK_POOL)
+            memory->drivers += block->size;
+    host_leave();
+}
+
 int host_counters(struct host *host, uint32_t id, struct host_counters *counters)
 {
     host_enter(host);

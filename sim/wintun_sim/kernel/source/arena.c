@@ -249,7 +249,10 @@ void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char
         block = take_slot(arena, class_index);
     }
     if (block == NULL)
+    {
+        arena->exhausted = true;
         return NULL;
+    }
     const struct actor *actor = actor_current();
     block->guard = LIVE_GUARD;
     block->kind = (uint8_t)kind;

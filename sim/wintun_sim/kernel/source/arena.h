@@ -71,6 +71,7 @@ struct arena
     uint64_t quarantine_bytes;
     uint32_t live_count;
     uint32_t quarantine_count;
+    bool exhausted;       /* it was asked for what it could have held when it was empty, and had no room */
     struct block *oldest; /* live blocks in order of allocation */
     struct block *newest;
     struct block *quarantine_oldest; /* freed blocks in order of freeing */
@@ -79,7 +80,8 @@ struct arena
 };
 
 /* Returns `size` bytes, filled with 0xCD (BLOCK_CLIENT and BLOCK_HOST: unspecified, zero), or NULL when the arena is
- * exhausted. Never asks the oracle: pool.c and the others that may fail do (fault_strikes). `caller` is a literal.
+ * exhausted: the host's limit, not the driver's fault, so that the run ends with HOST_OUT_OF_MEMORY. Never asks the
+ * oracle: pool.c and the others that may fail do (fault_strikes). `caller` is a literal.
  */
 void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char *caller);
 

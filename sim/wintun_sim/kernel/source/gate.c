@@ -86,7 +86,7 @@ static enum host_admission ask_adapter(const struct host_operation *operation)
     enum host_call call = serial_call_of(operation);
     if (is_power_request(operation) && (operation->flags & HOST_FLAG_DIRECT) == 0)
         call = HOST_CALL_SET_POWER;
-    else if (call == HOST_CALL_OID && operation->data_length > operation->length)
+    else if (operation->kind == HOST_OID && operation->data_length > operation->length)
         return refuse("the data do not fit into the buffer");
     else if (call == HOST_CALL_SEND && operation->nbl_count == 0 && operation->packet_count == 0)
         return refuse("a chain has at least one NBL");
@@ -197,7 +197,7 @@ static void begin_call(const struct host_operation *operation, struct gate_name 
     adapter->removed |= call == HOST_CALL_SURPRISE_REMOVE;
     mine->sets_power = call == HOST_CALL_SET_POWER || is_power_request(operation);
     mine->power = operation->value;
-    if (call == HOST_CALL_OID && mine->sets_power)
+    if (operation->kind == HOST_OID && mine->sets_power)
     {
         mine->power = 0xA5A5A5A5;
         if (operation->data_length != 0)

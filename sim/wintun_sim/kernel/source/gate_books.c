@@ -167,6 +167,17 @@ void gate_observe(const struct host_event *event)
     the_gate()->version += 1;
 }
 
+/* A request whose handler has returned, and which is not complete. */
+static void pend(struct gate_name *mine)
+{
+    struct gate_name *adapter = gate_name(mine->owner);
+    if (mine->calls_of != adapter->changes + 1)
+        return;
+    adapter->calls[HOST_CALL_OID] -= 1;
+    adapter->calls[HOST_CALL_PENDING_OID] += 1;
+    mine->call = HOST_CALL_PENDING_OID;
+}
+
 void gate_note_end(struct gate_name *mine)
 {
     if (mine->opened)
@@ -174,7 +185,10 @@ void gate_note_end(struct gate_name *mine)
         mine->opened = false;
         mine->phase = PHASE_OPEN;
     }
-    else if ((mine->kind == HOST_SEND || mine->kind == HOST_CANCEL_SEND) && mine->calls_of != 0)
+    else if (mine->calls_of != 0 &&
+             (mine->kind == HOST_SEND || mine->kind == HOST_CANCEL_SEND || mine->call == HOST_CALL_DIRECT_OID))
         forget_call(mine);
+    else if (mine->calls_of != 0 && mine->call == HOST_CALL_OID)
+        pend(mine);
     the_gate()->version += 1;
 }

@@ -205,10 +205,9 @@ VOID NTAPI NdisMRestartComplete(NDIS_HANDLE MiniportAdapterHandle, NDIS_STATUS S
 /* NDIS takes the adapter for paused from here on; nothing of the pause may be left. */
 static void check_paused(const struct adapter *adapter)
 {
-    /* A send that began before the pause may not have got as far as the driver's own account of it. */
-    if (adapter->nbls_owned != 0 && adapter->sends_inside == 0)
-        rule_broken("PauseOutstanding", "the pause completed while %u sent NET_BUFFER_LISTs are not completed",
-                    adapter->nbls_owned);
+    const uint32_t owned = adapter->nbls_owned == 0 ? 0 : send_left_behind(adapter);
+    if (owned != 0)
+        rule_broken("PauseOutstanding", "the pause completed while %u sent NET_BUFFER_LISTs are not completed", owned);
     if (adapter->nbls_out != 0)
         rule_broken("PauseOutstanding", "the pause completed while %u received NET_BUFFER_LISTs are not returned",
                     adapter->nbls_out);
@@ -283,6 +282,7 @@ void adapter_halt(struct adapter *adapter, uint32_t operation)
 {
     struct call call;
     adapter->ending = true;
+    oid_end(adapter);
     call_enter(&call, "MiniportHaltEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.HaltHandlerEx(adapter->context, adapter->removed ? NdisHaltDeviceSurpriseRemoved
                                                                                  : NdisHaltDeviceDisabled);
@@ -290,6 +290,7 @@ void adapter_halt(struct adapter *adapter, uint32_t operation)
         rule_broken("BUGCODE_NDIS_DRIVER",
                     "MiniportHaltEx returned while %u received NET_BUFFER_LISTs are not returned", adapter->nbls_out);
     send_forget(adapter);
+    oid_forget(adapter);
     check_released(adapter, "MiniportHaltEx");
     call_leave(&call);
     adapter_delete(adapter);

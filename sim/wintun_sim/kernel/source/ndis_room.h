@@ -61,14 +61,15 @@ struct adapter
     bool pause_completed; /* NdisMPauseComplete was called for it */
     uint32_t pause_operation;
     uint32_t restart_operation;
-    uint32_t attributes;  /* NDIS_MINIPORT_ATTRIBUTES_* */
-    uint32_t nbls_owned;  /* lent by sends */
-    uint64_t progress_at; /* when the last of those came back, or the first was lent */
-    uint64_t changes_at;  /* when the pause or restart under way began */
-    bool overdue;         /* which was said of that pause or restart */
-    bool hangs;           /* or of its sends */
-    uint32_t nbls_out;    /* received and not yet given back to the driver */
-    uint32_t sends_inside;
+    uint32_t attributes;     /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint32_t nbls_owned;     /* lent by sends */
+    uint64_t progress_at;    /* when the last of those came back, or the first was lent */
+    uint64_t changes_at;     /* when the pause or restart under way began */
+    bool overdue;            /* which was said of that pause or restart */
+    bool hangs;              /* or of its sends */
+    uint32_t nbls_out;       /* received and not yet given back to the driver */
+    struct send_call *sends; /* calls of MiniportSendNetBufferLists under way */
+    uint32_t send_count;     /* such calls so far */
     uint32_t indications_inside;
     NDIS_OID *oids; /* a copy of the SupportedOidList, or NULL; a BLOCK_HOST */
     uint32_t oid_count;
@@ -144,10 +145,17 @@ struct oid_question
     const uint8_t *data;
     uint32_t data_length;
     bool direct;
+    bool synchronous; /* with direct: MiniportSynchronousOidRequest, which may not pend */
+    bool at_dispatch; /* the cancel handlers, and of the others direct ones, are called at DISPATCH_LEVEL */
+    bool cancel;      /* NDIS cancels it as soon as it pends */
 };
 
 /* False when an earlier one is not complete. */
 bool oid_ask(struct adapter *adapter, const struct oid_question *question);
+/* Before a halt, by an actor: cancels what is pending, and waits until it is complete or late. */
+void oid_end(struct adapter *adapter);
+/* After it: what is pending still is nobody's any more. */
+void oid_forget(struct adapter *adapter);
 
 /* Sends (ndis_send.c) and receives (ndis_receive.c) */
 
@@ -162,6 +170,8 @@ void receive_return_kept(void *unused);
 void receive_keep_no_longer(void);
 /* What is still lent by, or out from, a halted adapter. */
 void send_forget(struct adapter *adapter);
+/* How many of the NBLs that are lent came with calls that have returned. */
+uint32_t send_left_behind(const struct adapter *adapter);
 
 /* Time limits (ndis_time.c): what NDIS and Driver Verifier give a miniport in virtual time, and who is late. Each late
  * one is reported once, on behalf of the operation that it belongs to. Called outside of actors. */

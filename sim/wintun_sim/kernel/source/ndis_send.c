@@ -34,11 +34,19 @@ struct sent_nbl
     struct sent_data *data;
     uint32_t operation;
     uint32_t index;
+    uint32_t call;   /* the number of the call that it came with last */
     uint32_t length; /* of all NBs: what the miniport must leave as it is */
     uint32_t nb_count;
     bool again;   /* to be sent once more when it comes back */
     bool overdue; /* which was said */
     uint64_t lent_at;
+};
+
+/* A call of MiniportSendNetBufferLists under way, on the stack of the actor that makes it. */
+struct send_call
+{
+    struct send_call *next;
+    uint32_t number;
 };
 
 struct sent_nb
@@ -174,6 +182,7 @@ static struct sent_nbl *list_new(struct send_build *build, uint32_t index, uint6
     item->data = build->data;
     item->operation = build->operation->id;
     item->index = index;
+    item->call = build->adapter->send_count + 1;
     item->length = 0;
     item->nb_count = 0;
     item->again = (build->operation->flags & HOST_FLAG_SEND_AGAIN) != 0;
@@ -266,14 +275,18 @@ static bool build_all(struct send_build *build)
 static void call_send(struct adapter *adapter, NET_BUFFER_LIST *first, bool at_dispatch)
 {
     struct call call;
-    adapter->sends_inside++;
+    struct send_call mine = {adapter->sends, ++adapter->send_count};
+    adapter->sends = &mine;
     call_enter(&call, "MiniportSendNetBufferLists", at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
                adapter->miniport->image);
     const bool dispatch = actor_current()->irql == DISPATCH_LEVEL;
     adapter->miniport->handlers.SendNetBufferListsHandler(adapter->context, first, NDIS_DEFAULT_PORT_NUMBER,
                                                           dispatch ? NDIS_SEND_FLAGS_DISPATCH_LEVEL : 0);
     call_leave(&call);
-    adapter->sends_inside--;
+    struct send_call **place = &adapter->sends;
+    while (*place != &mine)
+        place = &(*place)->next;
+    *place = mine.next;
     serial_ends(adapter, HOST_CALL_SEND);
 }
 
@@ -403,6 +416,7 @@ static bool take_back(struct adapter *adapter, struct sent_nbl *item)
         item->nbl.Next = NULL;
         item->nbl.Status = STATUS_NEVER_SET;
         item->lent_at = adapter->progress_at;
+        item->call = adapter->send_count + 1;
         return true;
     }
     adapter->nbls_owned--;
@@ -446,8 +460,42 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
     }
 }
 
-static void look_at_age(void *object)
+/* A send that began before a pause may not have got as far as the driver's own account of it: what came with it is not
+ * yet the driver's to give back.
+ */
+static bool is_inside(const struct sent_nbl *item)
 {
+    const struct send_call *call = item->adapter->sends;
+    while (call != NULL && call->number != item->call)
+        call = call->next;
+    return call != NULL;
+}
+
+struct left_behind
+{
+    const struct adapter *adapter;
+    uint32_t count;
+};
+
+static void count_left_behind(void *object, void *context)
+{
+    const struct sent_nbl *item = object;
+    struct left_behind *left = context;
+    left->count += item->adapter == left->adapter && !is_inside(item);
+}
+
+uint32_t send_left_behind(const struct adapter *adapter)
+{
+    if (adapter->sends == NULL)
+        return adapter->nbls_owned;
+    struct left_behind left = {adapter, 0};
+    slab_visit(sent_slab(), count_left_behind, &left);
+    return left.count;
+}
+
+static void look_at_age(void *object, void *context)
+{
+    (void)context;
     struct sent_nbl *item = object;
     if (item->overdue || clock_now() - item->lent_at < NDIS_SEND_LIMIT)
         return;
@@ -459,7 +507,7 @@ static void look_at_age(void *object)
 
 void send_check_time(void)
 {
-    slab_visit(sent_slab(), look_at_age);
+    slab_visit(sent_slab(), look_at_age, NULL);
 }
 
 void send_forget(struct adapter *adapter)

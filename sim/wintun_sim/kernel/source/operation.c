@@ -204,7 +204,10 @@ static void perform_oid(const struct host_operation *operation, struct adapter *
                                     .length = operation->length,
                                     .data = operation->data,
                                     .data_length = (uint32_t)operation->data_length,
-                                    .direct = (operation->flags & HOST_FLAG_DIRECT) != 0};
+                                    .direct = (operation->flags & (HOST_FLAG_DIRECT | HOST_FLAG_SYNCHRONOUS)) != 0,
+                                    .synchronous = (operation->flags & HOST_FLAG_SYNCHRONOUS) != 0,
+                                    .at_dispatch = (operation->flags & HOST_FLAG_AT_DISPATCH) != 0,
+                                    .cancel = (operation->flags & HOST_FLAG_CANCEL) != 0};
     const uint32_t state = operation->value;
     if (operation->kind == HOST_SET_POWER)
     {

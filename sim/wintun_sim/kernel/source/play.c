@@ -30,6 +30,11 @@ static void log_stuck(enum run_result result)
 
 static int settle(struct host *host, enum run_result result)
 {
+    if (host->arena.exhausted)
+    {
+        host->api->unusable = true;
+        return HOST_OUT_OF_MEMORY;
+    }
     switch (result)
     {
     case RUN_QUIESCENT:

@@ -138,6 +138,7 @@ static const struct rule known_rules[] = {
     {"NblModified", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
     {"NblOwnership", NETWORK "net-buffer-list-structure", "0x7C/0x05"},
     {"NblStatus", DDI "ndis/nc-ndis-miniport_send_net_buffer_lists", NULL},
+    {"OidCounts", DDI "oidrequest/ns-oidrequest-ndis_oid_request", NULL},
     {"OpaqueStructure", KERNEL "eprocess", NULL},
     {"PauseOutstanding", DDI "ndis/nc-ndis-miniport_pause", NULL},
     {"PnpNotification", DDI "wdm/nf-wdm-ioregisterplugplaynotification", NULL},

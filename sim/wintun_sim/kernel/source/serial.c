@@ -14,8 +14,9 @@
 static const uint16_t never_during[HOST_CALLS] = {
     [HOST_CALL_SEND] = ALWAYS,
     [HOST_CALL_CANCEL_SEND] = ALWAYS,
-    [HOST_CALL_OID] = BIT(OID) | BIT(SET_POWER) | ALWAYS,
-    [HOST_CALL_SET_POWER] = BIT(OID) | BIT(SET_POWER) | CHANGES | BIT(SURPRISE_REMOVE) | ALWAYS,
+    [HOST_CALL_OID] = BIT(OID) | BIT(PENDING_OID) | BIT(SET_POWER) | ALWAYS,
+    [HOST_CALL_DIRECT_OID] = ALWAYS,
+    [HOST_CALL_SET_POWER] = BIT(OID) | BIT(PENDING_OID) | BIT(SET_POWER) | CHANGES | BIT(SURPRISE_REMOVE) | ALWAYS,
     [HOST_CALL_RESTART] = BIT(SET_POWER) | CHANGES | BIT(SURPRISE_REMOVE) | ALWAYS,
     [HOST_CALL_PAUSE] = BIT(SET_POWER) | CHANGES | BIT(SURPRISE_REMOVE) | ALWAYS,
     [HOST_CALL_SHUTDOWN] = BIT(SHUTDOWN) | BIT(SURPRISE_REMOVE) | ALWAYS,
@@ -48,7 +49,8 @@ enum host_call serial_call_of(const struct host_operation *operation)
     case HOST_SET_POWER:
         return HOST_CALL_SET_POWER;
     case HOST_OID:
-        return HOST_CALL_OID;
+        return (operation->flags & (HOST_FLAG_DIRECT | HOST_FLAG_SYNCHRONOUS)) != 0 ? HOST_CALL_DIRECT_OID
+                                                                                    : HOST_CALL_OID;
     case HOST_SEND:
         return HOST_CALL_SEND;
     default:

@@ -157,12 +157,12 @@ struct slab_item *slab_free(const struct slab *slab, const volatile void *object
     return find(slab, object, STATE_FREE);
 }
 
-void slab_visit(const struct slab *slab, void (*visit)(void *object))
+void slab_visit(const struct slab *slab, void (*visit)(void *object, void *context), void *context)
 {
     for (struct slab_chunk *chunk = slab->chunks; chunk != NULL; chunk = chunk->next)
         for (uint32_t number = 0; number < chunk->count; number++)
             if (chunk_item(slab, chunk, number)->state == STATE_LIVE)
-                visit(chunk_item(slab, chunk, number) + 1);
+                visit(chunk_item(slab, chunk, number) + 1, context);
 }
 
 struct slab_item *slab_item_at(void *chunk, uintptr_t address)

@@ -56,7 +56,7 @@ struct slab_item *slab_live(const struct slab *slab, const volatile void *object
 struct slab_item *slab_free(const struct slab *slab, const volatile void *object);
 
 /* Calls `visit` for each live object, in no order that means anything. */
-void slab_visit(const struct slab *slab, void (*visit)(void *object));
+void slab_visit(const struct slab *slab, void (*visit)(void *object, void *context), void *context);
 
 /* The header of the object that `address` lies in, live or not, where `chunk` are the bytes of the block around it. */
 struct slab_item *slab_item_at(void *chunk, uintptr_t address);

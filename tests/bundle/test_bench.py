@@ -3,6 +3,7 @@
 No test here looks at how long anything took.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from itertools import groupby
 import pytest
 
 from tests.bundle import oracle
-from wintun_sim.bench import pure
+from wintun_sim.bench import others, pure
 from wintun_sim.bench.measure import Row, at_least, at_most, side_by_side, table
+from wintun_sim.errors import UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,26 @@ def test_the_python_that_the_codec_is_compared_with_does_the_same_work() -> None
             pure.encode(refused)
 
 
+@pytest.mark.parametrize("library", ["scapy", "construct", "construct, compiled"])
+def test_the_libraries_that_the_codec_is_compared_with_do_the_same_work(library: str) -> None:
+    if library == "scapy":
+        decode = others.with_scapy()
+    else:
+        pytest.importorskip("construct", reason="only the bench extra brings it")
+        decode = others.with_construct(compiled=library.endswith("compiled"))
+    packets = [bytes([65]) * size for size in (0, 1, 15, 16, 17, 1420)]
+    assert decode(oracle.encode(packets)) == packets
+    assert len(decode(oracle.encode([b"x"] * 256))) == 256
+
+
+def test_without_construct_the_reason_and_the_repair_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "construct", None)
+    with pytest.raises(UnavailableError):
+        others.with_construct()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert others.missing() == "construct is not installed (pip install 'wintun-sim[bench]')"
+
+
 def test_the_command_prints_every_comparison_and_says_by_its_status_whether_a_target_was_missed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wintun_sim", "bench", "codec", "--rounds", "1", "--megabytes", "1", "--json"],
@@ -86,8 +108,15 @@ def test_the_command_prints_every_comparison_and_says_by_its_status_whether_a_ta
         *(("C decode", f"{size} B, memory", target) for size, target in ((64, 1.2), (576, 0.6), (1420, 0.45))),
         ("decode to list of bytes", "64 B", 6.0),
         *(("decode to arrays, 64 bundles", f"{size} B", 50.0) for size in (64, 576, 1420)),
+        *(("decode to list of bytes", "64 B", target) for target in (300.0, 1300.0)),
+        *(("decode to arrays, 64 bundles", f"{size} B", goal) for size in (64, 576, 1420) for goal in (300.0, 1300.0)),
     }
-    assert all(row["time_ns"] > 0 and row["baseline_ns"] > 0 for row in report["rows"])
+    against = {(row["baseline"], row["target"]) for row in report["rows"]}
+    assert {("construct", 300.0), ("scapy", 1300.0)} <= against
+    measured = [row for row in report["rows"] if row["verdict"] != "not measured"]
+    assert all(row["time_ns"] > 0 and row["baseline_ns"] > 0 for row in measured)
+    unmeasured = {row["baseline"] for row in report["rows"] if row["verdict"] == "not measured"}
+    assert unmeasured == ({"construct"} if report["not_measured"] else set())
 
 
 @pytest.mark.parametrize("arguments", [(), ("nonsense",), ("codec", "--rounds", "0"), ("codec", "--megabytes", "x")])

@@ -1,7 +1,8 @@
-"""How fast the codec is: in C against the least that anyone could do instead, in Python against `struct`.
+"""How fast the codec is: in C against the least that anyone could do instead, in Python against what people use.
 
 In C, one bundle of 256 packets is worked on again and again, so that it stays in the processor's caches; then many
-bundles that do not fit any cache, read from memory. In Python, one bundle in a call, and many in one call.
+bundles that do not fit any cache, read from memory. In Python, one bundle in a call, and many in one call, against
+`struct`, and against construct and scapy.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wintun_sim import bundle, native
-from wintun_sim.bench import pure
-from wintun_sim.bench.measure import Row, Times, at_least, at_most, side_by_side
+from wintun_sim.bench import others, pure
+from wintun_sim.bench.measure import Row, Times, alone, at_least, at_most, side_by_side
 from wintun_sim.bundle import format as bundle_format
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ ARRAY_TARGET = 50.0  # times as fast as pure Python
 # Only for small packets: with larger ones both sides spend their time in the allocator and in copying the packets, and
 # another row says how close to that floor the codec is.
 LIST_TARGETS = {64: 6.0}  # times as fast as pure Python
+CONSTRUCT_TARGET = 300.0  # times as fast, lists of small packets and arrays of any
+SCAPY_TARGET = 1300.0
+OTHERS_ROUNDS = 21  # at most: they take milliseconds for a bundle, so that the clock does not show
 
 PACKETS = bundle.MAX_PACKETS
 REPEATS = 20  # in one call of C, so that the call itself does not show
@@ -46,6 +50,8 @@ def measure(rounds: int, megabytes: int) -> Iterator[Row]:
     for size in SIZES:
         yield from _in_python(size, rounds)
     yield from _in_python(None, rounds)
+    for size in SIZES:
+        yield from _against_others(size, min(rounds, OTHERS_ROUNDS))
 
 
 class _Work:
@@ -177,6 +183,30 @@ def _in_python(size: int | None, rounds: int) -> Iterator[Row]:
     )
     yield row("decode to arrays, one bundle", one["arrays"], one["struct"], None)
     yield row("encode a list of bytes", one["encode"], one["struct encode"], None)
+
+
+def _against_others(size: int, rounds: int) -> Iterator[Row]:
+    """Compare lists and arrays with construct and scapy, which make an object of each record."""
+    packets = [bytes(size)] * PACKETS
+    data = bundle.encode(packets)
+    many, lengths = bundle.encode_many(packets * MANY)
+    in_list = size in LIST_TARGETS
+    known: dict[str, tuple[others.Decode, float | None]] = {"scapy": (others.with_scapy(), SCAPY_TARGET)}
+    if not others.missing():
+        known["construct"] = (others.with_construct(), CONSTRUCT_TARGET)
+        known["construct, compiled"] = (others.with_construct(compiled=True), None)
+    for decode, _ in known.values():
+        assert decode(data) == packets, "or it is not the same work"
+    contenders = {name: (lambda decode=decode: decode(data)) for name, (decode, _) in known.items()}
+    times = side_by_side({"list": lambda: bundle.decode(data).tolist(), **contenders}, PACKETS, rounds)
+    arrays = side_by_side({"arrays": lambda: bundle.decode_many(many, lengths)}, PACKETS * MANY, rounds)["arrays"]
+    lists, many_arrays = "decode to list of bytes", f"decode to arrays, {MANY} bundles"
+    for name, (_, goal) in known.items():
+        yield at_least(lists, _name(size), name, times["list"], times[name], goal if in_list else None)
+        yield at_least(many_arrays, _name(size), name, arrays, times[name], goal)
+    if others.missing():
+        yield alone(lists, _name(size), "construct", times["list"], CONSTRUCT_TARGET if in_list else None)
+        yield alone(many_arrays, _name(size), "construct", arrays, CONSTRUCT_TARGET)
 
 
 def _sizes(size: int | None) -> NDArray[np.uint32]:

@@ -22,8 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     codec = subjects.add_parser(
         "codec",
         help="the bundle codec, in C and in Python",
-        description="Measures the bundle codec against memcpy, an unchecked walk and pure Python, and prints "
-        "medians, targets and verdicts. Exit status 0: all targets met; 1: some were missed.",
+        description="Measures the bundle codec against memcpy, an unchecked walk, pure Python, construct (if it is "
+        "installed) and scapy, and prints medians, targets and verdicts. Exit status 0: all targets met; 1: some were "
+        "missed.",
         allow_abbrev=False,
     )
     rounds, megabytes = whole_number(1, 1_000_000), whole_number(1, 65_536)
@@ -56,21 +57,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_codec(arguments: argparse.Namespace) -> int:
     """Print the table; the exit status is 1 when a target was missed."""
+    from wintun_sim.bench import others
     from wintun_sim.bench.codec import measure
     from wintun_sim.bench.measure import table
     from wintun_sim.cli.output import write_json
 
     rows = _collect(measure(arguments.rounds, arguments.megabytes))
-    missed = sum(row.verdict == "missed" for row in rows)
-    with_target = sum(row.target is not None for row in rows)
+    verdicts = [row.verdict for row in rows]
+    missed, reason = verdicts.count("missed"), others.missing()
     if arguments.json is not None:
-        value = {"rounds": arguments.rounds, "missed": missed, "rows": [row.as_json() for row in rows]}
+        value = {
+            "rounds": arguments.rounds,
+            "missed": missed,
+            "not_measured": reason or None,
+            "rows": [row.as_json() for row in rows],
+        }
         write_json(value, arguments.json)
     if arguments.json == "-":
         return int(missed > 0)
     print(f"Medians of {arguments.rounds} rounds, times in nanoseconds per packet.\n")
     print(table(rows))
-    print(f"\n{with_target - missed} of {with_target} targets met.")
+    print(f"\n{verdicts.count('met')} of {missed + verdicts.count('met')} targets met.")
+    if reason:
+        print(f"construct was not measured: {reason}.")
     return int(missed > 0)
 
 

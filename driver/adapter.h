@@ -45,8 +45,9 @@ typedef struct _TUN_SEND_QUEUE
     /* NBLs from First to Last; at most TUN_SEND_QUEUE_LIMIT. */
     ULONG Count;
 
-    /* The NBL one NB of which is being copied outside the lock, or NULL. It is either First, or detached: no longer in
-     * the queue, so that whoever copies it has to complete it. Nobody else completes it in the meantime. */
+    /* The NBL some NBs of which are being copied outside the lock while the rest of it waits, or NULL. It is either
+     * First, or detached: no longer in the queue, so that whoever copies has to complete it. Nobody else completes it
+     * in the meantime. Only whoever serves reads writes Copying, and therefore may read it without the lock. */
     NET_BUFFER_LIST *Copying;
     BOOLEAN CopyingDetached;
 } TUN_SEND_QUEUE;

@@ -45,7 +45,7 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_lock_not_held_(Adapter->Lock)
 static NTSTATUS TunClose(_Inout_ TUN_ADAPTER *Adapter, _Inout_ IRP *Irp)
 {
-    TUN_NBL_CHAIN Chain = {NULL, 0};
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
     KIRQL Irql;
 
     KeAcquireSpinLock(&Adapter->Lock, &Irql);

@@ -9,6 +9,7 @@
 #include "receive.h"
 #include "bundle.h"
 #include "irp.h"
+#include "nbl_chain.h"
 #include "state.h"
 
 #define TUN_ETHERTYPE_IPV4   0x0800
@@ -23,14 +24,6 @@ typedef struct _TUN_RECEIVED
     ULONG64 Packets; /* that the stack took */
     ULONG64 Errors;  /* packets that were not IP, could not be described, or were refused by the stack */
 } TUN_RECEIVED;
-
-/* NBLs to be indicated in one call. */
-typedef struct _TUN_BATCH
-{
-    NET_BUFFER_LIST *First;
-    NET_BUFFER_LIST *Last;
-    ULONG Count; /* <= BUNDLE_MAX_PACKETS */
-} TUN_BATCH;
 
 /* The packet's EtherType, or 0 if it is not an IP packet. */
 static USHORT TunEtherType(_In_ const struct bundle_record *Record)
@@ -75,21 +68,11 @@ static NET_BUFFER_LIST *TunDescribe(_In_ const TUN_ADAPTER *Adapter, _In_ const 
     return Nbl;
 }
 
-static VOID TunBatchAppend(_Inout_ TUN_BATCH *Batch, _Inout_ NET_BUFFER_LIST *Nbl)
-{
-    NET_BUFFER_LIST_NEXT_NBL(Nbl) = NULL;
-    if (Batch->First == NULL)
-        Batch->First = Nbl;
-    else
-        NET_BUFFER_LIST_NEXT_NBL(Batch->Last) = Nbl;
-    Batch->Last = Nbl;
-    ++Batch->Count;
-}
-
-/* Indicates a batch, if there is anything in it, and takes it apart. */
+/* Indicates NBLs, if there are any, in one call, and takes them apart. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_lock_not_held_(Adapter->Lock)
-static VOID TunIndicate(_In_ const TUN_ADAPTER *Adapter, _In_ const TUN_BATCH *Batch, _Inout_ TUN_RECEIVED *Received)
+static VOID TunIndicate(_In_ const TUN_ADAPTER *Adapter, _In_ const TUN_NBL_CHAIN *Batch,
+                        _Inout_ TUN_RECEIVED *Received)
 {
     NET_BUFFER_LIST *Next;
 
@@ -128,7 +111,7 @@ static SIZE_T TunReceiveBundle(_In_ const TUN_ADAPTER *Adapter, _In_ const VOID 
     bundle_walker_init(&Walker, Address, Length, BUNDLE_NO_LIMIT);
     do
     {
-        TUN_BATCH Batch = {NULL, NULL, 0};
+        TUN_NBL_CHAIN Batch = TUN_NO_NBLS;
 
         /* Once it has stopped it is not asked again: the client may have changed the size that stopped it. */
         while (Batch.Count < BUNDLE_MAX_PACKETS && (Reason = bundle_next(&Walker, &Record)) == BUNDLE_OK)
@@ -138,7 +121,7 @@ static SIZE_T TunReceiveBundle(_In_ const TUN_ADAPTER *Adapter, _In_ const VOID 
             if (Nbl == NULL)
                 ++Received->Errors;
             else
-                TunBatchAppend(&Batch, Nbl);
+                TunNblChainAppend(&Batch, Nbl);
         }
         TunIndicate(Adapter, &Batch, Received);
     } while (Reason == BUNDLE_OK);

@@ -37,10 +37,10 @@ _Requires_lock_held_(Adapter->Lock)
 _Must_inspect_result_
 static TUN_NBL_CHAIN TunSendEmpty(_Inout_ TUN_ADAPTER *Adapter, _Inout_ NET_BUFFER_LIST *Nbl)
 {
-    const TUN_NBL_CHAIN Chain = {Nbl, 1};
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
 
     NET_BUFFER_LIST_STATUS(Nbl) = NDIS_STATUS_SUCCESS;
-    NET_BUFFER_LIST_NEXT_NBL(Nbl) = NULL;
+    TunNblChainAppend(&Chain, Nbl);
     ++Adapter->Active;
     return Chain;
 }
@@ -60,7 +60,7 @@ static NET_BUFFER_LIST *TunSendChain(_Inout_ TUN_ADAPTER *Adapter, _In_ NET_BUFF
     {
         NET_BUFFER_LIST *Next = NET_BUFFER_LIST_NEXT_NBL(Nbl);
         const BOOLEAN Full = Adapter->SendQueue.Count >= TUN_SEND_QUEUE_LIMIT;
-        TUN_NBL_CHAIN Ended = {NULL, 0};
+        TUN_NBL_CHAIN Ended = TUN_NO_NBLS;
 
         if (NET_BUFFER_LIST_FIRST_NB(Nbl) == NULL)
             Ended = TunSendEmpty(Adapter, Nbl);

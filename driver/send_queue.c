@@ -3,9 +3,10 @@
  * The queue of what the stack sent, and a cursor in it, for an NBL can be read NB by NB by several reads.
  *
  * The verdict on an NBL lives in its Status: success when it is queued, the first failure of one of its NBs from then
- * on, and whatever takes the NBL out of the queue before its time overrides both. While one of its NBs is copied
- * outside the lock the NBL cannot be completed by anyone else; taking it out of the queue then only writes the verdict
- * and detaches it, and the copier finds that out when it comes back.
+ * on, and whatever takes the NBL out of the queue before its time overrides both. While some of its NBs are copied
+ * outside the lock the NBL cannot be completed by anyone else: with the last NB it leaves the queue and is the copier's
+ * own; before, taking it out of the queue only writes the verdict and detaches it, and the copier finds that out when
+ * it comes back.
  */
 #include "send_queue.h"
 #include "bundle.h"
@@ -60,7 +61,7 @@ _Use_decl_annotations_
 TUN_NBL_CHAIN TunSendQueueDropOldest(TUN_ADAPTER *Adapter)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    TUN_NBL_CHAIN Chain = {NULL, 0};
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
     NET_BUFFER_LIST *Nbl;
 
     for (NET_BUFFER *Nb = Queue->NextNb; Nb != NULL; Nb = NET_BUFFER_NEXT_NB(Nb))
@@ -68,10 +69,7 @@ TUN_NBL_CHAIN TunSendQueueDropOldest(TUN_ADAPTER *Adapter)
     Nbl = TunSendQueueRemoveHead(Queue);
     NET_BUFFER_LIST_STATUS(Nbl) = NDIS_STATUS_SEND_ABORTED;
     if (Nbl != Queue->Copying)
-    {
-        Chain.First = Nbl;
-        Chain.Count = 1;
-    }
+        TunNblChainAppend(&Chain, Nbl);
     return Chain;
 }
 
@@ -79,7 +77,7 @@ _Use_decl_annotations_
 TUN_NBL_CHAIN TunSendQueueFlush(TUN_ADAPTER *Adapter, NDIS_STATUS Status)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    TUN_NBL_CHAIN Chain = {NULL, 0};
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
 
     if (Queue->First == NULL)
         return Chain;
@@ -89,6 +87,7 @@ TUN_NBL_CHAIN TunSendQueueFlush(TUN_ADAPTER *Adapter, NDIS_STATUS Status)
         (VOID) TunSendQueueRemoveHead(Queue);
 
     Chain.First = Queue->First;
+    Chain.Last = Queue->Last;
     Chain.Count = Queue->Count;
     Queue->First = NULL;
     Queue->Last = NULL;
@@ -101,8 +100,7 @@ _Use_decl_annotations_
 TUN_NBL_CHAIN TunSendQueueCancel(TUN_ADAPTER *Adapter, const VOID *CancelId)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    TUN_NBL_CHAIN Chain = {NULL, 0};
-    NET_BUFFER_LIST **Tail = &Chain.First;
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
     NET_BUFFER_LIST *Survivor = NULL;
     NET_BUFFER_LIST *Next;
 
@@ -124,14 +122,9 @@ TUN_NBL_CHAIN TunSendQueueCancel(TUN_ADAPTER *Adapter, const VOID *CancelId)
             if (Next == NULL)
                 Queue->Last = Survivor;
             --Queue->Count;
-            NET_BUFFER_LIST_NEXT_NBL(Nbl) = NULL;
         }
         if (Nbl != Queue->Copying)
-        {
-            *Tail = Nbl;
-            Tail = &NET_BUFFER_LIST_NEXT_NBL(Nbl);
-            ++Chain.Count;
-        }
+            TunNblChainAppend(&Chain, Nbl);
     }
     return Chain;
 }
@@ -145,40 +138,69 @@ static VOID TunNbFailed(_Inout_ NET_BUFFER_LIST *Nbl, _In_ NDIS_STATUS Status)
 }
 
 _Use_decl_annotations_
-NET_BUFFER_LIST *TunSendQueueStrip(TUN_ADAPTER *Adapter)
+TUN_NBL_CHAIN TunSendQueueStrip(TUN_ADAPTER *Adapter)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    NET_BUFFER_LIST *Nbl = NULL;
+    TUN_NBL_CHAIN Ended = TUN_NO_NBLS;
 
-    while (Nbl == NULL && Queue->NextNb != NULL && NET_BUFFER_DATA_LENGTH(Queue->NextNb) > BUNDLE_MAX_PACKET_SIZE)
+    while (Queue->NextNb != NULL && NET_BUFFER_DATA_LENGTH(Queue->NextNb) > BUNDLE_MAX_PACKET_SIZE)
     {
+        NET_BUFFER_LIST *Whole;
+
         TunNbFailed(Queue->First, NDIS_STATUS_INVALID_LENGTH);
         ++Adapter->Statistics.ifOutDiscards;
-        Nbl = TunSendQueueAdvance(Queue);
+        Whole = TunSendQueueAdvance(Queue);
+        if (Whole != NULL)
+            TunNblChainAppend(&Ended, Whole);
     }
-    return Nbl;
+    return Ended;
 }
 
 _Use_decl_annotations_
-NET_BUFFER *TunSendQueueTake(TUN_ADAPTER *Adapter)
+TUN_TAKEN TunSendQueueTake(TUN_ADAPTER *Adapter, const struct bundle_writer *Writer)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    NET_BUFFER *Nb = Queue->NextNb;
+    TUN_TAKEN Taken = {Queue->First, Queue->NextNb, 0, TUN_NO_NBLS};
+    struct bundle_writer Room = *Writer;
 
-    Queue->Copying = Queue->First;
-    Queue->CopyingDetached = FALSE;
-    (VOID) TunSendQueueAdvance(Queue);
-    return Nb;
+    while (Queue->NextNb != NULL && bundle_plan(&Room, NET_BUFFER_DATA_LENGTH(Queue->NextNb)) == BUNDLE_OK)
+    {
+        NET_BUFFER_LIST *Whole = TunSendQueueAdvance(Queue);
+
+        ++Taken.Count;
+        if (Whole != NULL)
+            TunNblChainAppend(&Taken.Whole, Whole);
+    }
+
+    if (Taken.Count > 0 && Queue->First != NULL && Queue->NextNb != NET_BUFFER_LIST_FIRST_NB(Queue->First))
+    {
+        Queue->Copying = Queue->First;
+        Queue->CopyingDetached = FALSE;
+        if (Taken.Whole.First != NULL)
+            NET_BUFFER_LIST_NEXT_NBL(Taken.Whole.Last) = Queue->Copying;
+    }
+    return Taken;
 }
 
 _Use_decl_annotations_
-NET_BUFFER_LIST *TunSendQueueTaken(TUN_ADAPTER *Adapter, BOOLEAN Copied)
+VOID TunSendQueueFailed(TUN_ADAPTER *Adapter, NET_BUFFER_LIST *Nbl)
+{
+    TunNbFailed(Nbl, NDIS_STATUS_RESOURCES);
+    ++Adapter->Statistics.ifOutErrors;
+}
+
+_Use_decl_annotations_
+TUN_NBL_CHAIN TunSendQueueTaken(TUN_ADAPTER *Adapter, const TUN_TAKEN *Taken)
 {
     TUN_SEND_QUEUE *Queue = &Adapter->SendQueue;
-    NET_BUFFER_LIST *Nbl = Queue->Copying;
+    TUN_NBL_CHAIN Ended = Taken->Whole;
 
+    if (Queue->Copying == NULL)
+        return Ended;
+    if (Ended.First != NULL)
+        NET_BUFFER_LIST_NEXT_NBL(Ended.Last) = NULL;
+    if (Queue->CopyingDetached)
+        TunNblChainAppend(&Ended, Queue->Copying);
     Queue->Copying = NULL;
-    if (!Copied)
-        TunNbFailed(Nbl, NDIS_STATUS_RESOURCES);
-    return Queue->CopyingDetached ? Nbl : NULL;
+    return Ended;
 }

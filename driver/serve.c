@@ -7,8 +7,11 @@
  * before it clears Serving, hence after that packet or read was queued. Nobody's work is forgotten.
  *
  * A read is taken from its queue only when there is a packet for it, in the same hold of the lock as the packet, and
- * thus ends with at least one. The exception is a packet that could not be copied: the read then goes on with the next
- * packet, or, if there is none, back to the head of its queue.
+ * thus ends with at least one. The exception is a packet that could not be copied: the read then goes on with the
+ * packets behind it, or, if there are none, back to the head of its queue.
+ *
+ * All packets that the read has room for are taken in that hold, copied without the lock, and their NBLs given back
+ * together: lock, unlock and the call to NDIS are paid for once a bundle, not once a packet.
  */
 #include "serve.h"
 #include "bundle.h"
@@ -24,13 +27,12 @@ typedef struct _TUN_BUNDLE
     struct bundle_writer Writer;
 } TUN_BUNDLE;
 
-/* What is to be copied next. */
-typedef struct _TUN_COPY
+/* What was copied into the read in hand since the lock was let go. */
+typedef struct _TUN_COPIED
 {
-    NET_BUFFER *Nb; /* NULL: nothing */
-    ULONG Length;   /* bytes */
-    VOID *Where;    /* room for that many, in the read in hand */
-} TUN_COPY;
+    ULONG64 Octets;
+    ULONG64 Packets;
+} TUN_COPIED;
 
 /* Makes sure that there is a read in hand if there are a packet and a read. FALSE: there is none. */
 _IRQL_requires_(DISPATCH_LEVEL)
@@ -47,54 +49,75 @@ static BOOLEAN TunServeTakeRead(_Inout_ TUN_ADAPTER *Adapter, _Inout_ TUN_BUNDLE
     return Bundle->Irp != NULL;
 }
 
-/* Takes the next packet for the read in hand, if there is one and it fits. */
-_IRQL_requires_(DISPATCH_LEVEL)
-_Requires_lock_held_(Adapter->Lock)
-_Must_inspect_result_
-static TUN_COPY TunServeTakePacket(_Inout_ TUN_ADAPTER *Adapter, _Inout_ TUN_BUNDLE *Bundle)
-{
-    TUN_COPY Copy = {NULL, 0, NULL};
-
-    if (Adapter->SendQueue.NextNb == NULL)
-        return Copy;
-    Copy.Length = NET_BUFFER_DATA_LENGTH(Adapter->SendQueue.NextNb);
-    if (bundle_reserve(&Bundle->Writer, Copy.Length, &Copy.Where) == BUNDLE_OK)
-        Copy.Nb = TunSendQueueTake(Adapter);
-    return Copy;
-}
-
-/* FALSE: the packet's memory could not be mapped. */
+/* Copies a packet to where there is room for it. FALSE: its memory could not be mapped. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Must_inspect_result_
-static BOOLEAN TunServeCopy(_In_ const TUN_COPY *Copy)
+static BOOLEAN TunServeCopyPacket(_In_ NET_BUFFER *Nb, _In_ ULONG Length, _Out_writes_bytes_(Length) VOID *Where)
 {
     const VOID *Data;
 
-    if (Copy->Length == 0) /* of which NdisGetDataBuffer's page promises nothing */
+    if (Length == 0) /* of which NdisGetDataBuffer's page promises nothing */
         return TRUE;
-    Data = NdisGetDataBuffer(Copy->Nb, Copy->Length, Copy->Where, 1, 0);
+    Data = NdisGetDataBuffer(Nb, Length, Where, 1, 0);
     if (Data == NULL)
         return FALSE;
-    if (Data != Copy->Where) /* one piece of memory, and not copied yet */
-        RtlCopyMemory(Copy->Where, Data, Copy->Length);
+    if (Data != Where) /* one piece of memory, and not copied yet */
+        RtlCopyMemory(Where, Data, Length);
     return TRUE;
 }
 
-/* Accounts for a packet. Returns its NBL if that is to be completed. */
+/* Copies the packets that were taken for the read in hand. One that cannot be copied leaves no trace in the bundle. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_lock_not_held_(Adapter->Lock)
+static TUN_COPIED TunServeCopy(_Inout_ TUN_ADAPTER *Adapter, _Inout_ TUN_BUNDLE *Bundle, _In_ const TUN_TAKEN *Taken)
+{
+    TUN_COPIED Copied = {0, 0};
+    NET_BUFFER_LIST *Nbl = Taken->Nbl;
+    NET_BUFFER *Nb = Taken->Nb;
+
+    for (ULONG Left = Taken->Count; Left > 0; --Left)
+    {
+        const ULONG Length = NET_BUFFER_DATA_LENGTH(Nb);
+        VOID *Where;
+
+        /* Cannot fail: there was room for all. */
+        (VOID) bundle_reserve(&Bundle->Writer, Length, &Where);
+        if (TunServeCopyPacket(Nb, Length, Where))
+        {
+            Copied.Octets += Length;
+            ++Copied.Packets;
+        }
+        else
+        {
+            KIRQL Irql;
+
+            bundle_take_back(&Bundle->Writer);
+            KeAcquireSpinLock(&Adapter->Lock, &Irql);
+            TunSendQueueFailed(Adapter, Nbl);
+            KeReleaseSpinLock(&Adapter->Lock, Irql);
+        }
+
+        Nb = NET_BUFFER_NEXT_NB(Nb);
+        if (Nb == NULL && Left > 1)
+        {
+            Nbl = NET_BUFFER_LIST_NEXT_NBL(Nbl);
+            Nb = NET_BUFFER_LIST_FIRST_NB(Nbl);
+        }
+    }
+    return Copied;
+}
+
+/* Accounts for packets that were taken, and copied as far as that was possible. Returns the NBLs to be completed. */
 _IRQL_requires_(DISPATCH_LEVEL)
 _Requires_lock_held_(Adapter->Lock)
 _Must_inspect_result_
-static NET_BUFFER_LIST *TunServeAccount(_Inout_ TUN_ADAPTER *Adapter, _In_ const TUN_COPY *Copy, _In_ BOOLEAN Copied)
+static TUN_NBL_CHAIN TunServeAccount(_Inout_ TUN_ADAPTER *Adapter, _In_ const TUN_TAKEN *Taken,
+                                     _In_ const TUN_COPIED *Copied)
 {
-    if (Copied)
-    {
-        Adapter->Statistics.ifHCOutOctets += Copy->Length;
-        Adapter->Statistics.ifHCOutUcastOctets += Copy->Length;
-        ++Adapter->Statistics.ifHCOutUcastPkts;
-    }
-    else
-        ++Adapter->Statistics.ifOutErrors;
-    return TunSendQueueTaken(Adapter, Copied);
+    Adapter->Statistics.ifHCOutOctets += Copied->Octets;
+    Adapter->Statistics.ifHCOutUcastOctets += Copied->Octets;
+    Adapter->Statistics.ifHCOutUcastPkts += Copied->Packets;
+    return TunSendQueueTaken(Adapter, Taken);
 }
 
 /* Lets go of the read in hand. */
@@ -128,38 +151,36 @@ VOID TunServe(TUN_ADAPTER *Adapter, ULONG CompleteFlags)
     Adapter->Serving = TRUE;
     for (;;)
     {
-        NET_BUFFER_LIST *Ended = TunSendQueueStrip(Adapter);
+        TUN_NBL_CHAIN Ended = TunSendQueueStrip(Adapter);
 
-        if (Ended == NULL)
+        if (Ended.First == NULL)
         {
-            TUN_COPY Copy;
-            BOOLEAN Copied;
+            TUN_TAKEN Taken;
+            TUN_COPIED Copied;
 
             if (!TunServeTakeRead(Adapter, &Bundle))
                 break;
-            Copy = TunServeTakePacket(Adapter, &Bundle);
+            Taken = TunSendQueueTake(Adapter, &Bundle.Writer);
             KeReleaseSpinLock(&Adapter->Lock, Irql);
-            if (Copy.Nb == NULL)
+            if (Taken.Count == 0)
             {
                 TunServeEndRead(Adapter, &Bundle);
                 KeAcquireSpinLock(&Adapter->Lock, &Irql);
                 continue;
             }
-            Copied = TunServeCopy(&Copy);
-            if (!Copied)
-                bundle_take_back(&Bundle.Writer);
+            Copied = TunServeCopy(Adapter, &Bundle, &Taken);
             KeAcquireSpinLock(&Adapter->Lock, &Irql);
-            Ended = TunServeAccount(Adapter, &Copy, Copied);
+            Ended = TunServeAccount(Adapter, &Taken, &Copied);
         }
 
-        if (Ended != NULL)
+        if (Ended.First != NULL)
         {
             BOOLEAN PauseEnds;
 
             KeReleaseSpinLock(&Adapter->Lock, Irql);
-            NdisMSendNetBufferListsComplete(Adapter->Handle, Ended, CompleteFlags);
+            NdisMSendNetBufferListsComplete(Adapter->Handle, Ended.First, CompleteFlags);
             KeAcquireSpinLock(&Adapter->Lock, &Irql);
-            PauseEnds = TunLeaveLocked(Adapter, 1);
+            PauseEnds = TunLeaveLocked(Adapter, Ended.Count);
             if (PauseEnds)
             {
                 KeReleaseSpinLock(&Adapter->Lock, Irql);

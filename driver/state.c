@@ -70,7 +70,7 @@ _Use_decl_annotations_
 VOID TunSetPower(TUN_ADAPTER *Adapter, NDIS_DEVICE_POWER_STATE Power)
 {
     KIRQL Irql;
-    TUN_NBL_CHAIN Chain = {NULL, 0};
+    TUN_NBL_CHAIN Chain = TUN_NO_NBLS;
     BOOLEAN Wait;
 
     KeAcquireSpinLock(&Adapter->Lock, &Irql);

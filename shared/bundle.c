@@ -58,7 +58,7 @@ void bundle_writer_init(struct bundle_writer *writer, void *base, size_t length)
     writer->number = 0;
 }
 
-enum bundle_reason bundle_reserve(struct bundle_writer *writer, size_t packet_size, void **where)
+enum bundle_reason bundle_plan(struct bundle_writer *writer, size_t packet_size)
 {
     if (packet_size > BUNDLE_MAX_PACKET_SIZE)
         return BUNDLE_OVER_LONG;
@@ -67,14 +67,24 @@ enum bundle_reason bundle_reserve(struct bundle_writer *writer, size_t packet_si
     const size_t size = record_size(packet_size);
     if (size > writer->length - writer->written)
         return BUNDLE_NO_ROOM;
-    unsigned char *record = writer->base + writer->written;
-    unsigned char *packet = record + BUNDLE_HEADER_SIZE;
-    store_header(record, packet_size);
-    fill_bytes(packet + packet_size, 0, size - BUNDLE_HEADER_SIZE - packet_size);
     writer->previous = writer->written;
     writer->written += size;
     writer->number++;
-    *where = packet;
+    return BUNDLE_OK;
+}
+
+/* The padding lies within the record's last 16 bytes, of which those that are not padding are written once more: by the
+ * header where there is no packet, else by whoever copies the packet. Sixteen bytes are two instructions; a number of
+ * bytes that is not known is a call. */
+enum bundle_reason bundle_reserve(struct bundle_writer *writer, size_t packet_size, void **where)
+{
+    const enum bundle_reason reason = bundle_plan(writer, packet_size);
+
+    if (reason != BUNDLE_OK)
+        return reason;
+    fill_bytes(writer->base + writer->written - BUNDLE_ALIGNMENT, 0, BUNDLE_ALIGNMENT);
+    store_header(writer->base + writer->previous, packet_size);
+    *where = writer->base + writer->previous + BUNDLE_HEADER_SIZE;
     return BUNDLE_OK;
 }
 

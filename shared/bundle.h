@@ -83,6 +83,10 @@ void bundle_writer_init(struct bundle_writer *writer, void *base, size_t length)
  * one). */
 enum bundle_reason bundle_reserve(struct bundle_writer *writer, size_t packet_size, void **where);
 
+/* Does with `writer` what bundle_reserve() would, and with the buffer nothing: done to a copy of a writer, it tells how
+ * many of the packets at hand there is room for. */
+enum bundle_reason bundle_plan(struct bundle_writer *writer, size_t packet_size);
+
 /* Takes back the last reservation, so that the next one gets its place and number. Does nothing where there is
  * none: before the first, and after one was taken back. */
 void bundle_take_back(struct bundle_writer *writer);

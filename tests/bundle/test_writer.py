@@ -86,6 +86,17 @@ def test_what_forbids_a_packet_is_told_in_a_fixed_order() -> None:
     assert Writer(61_440).reserve(61_424) == lib.BUNDLE_OK
 
 
+@given(st.lists(st.integers(0, 61_500), max_size=300), st.integers(0, 200_000))
+def test_a_plan_says_what_reserving_would_and_touches_nothing(sizes: list[int], room: int) -> None:
+    """The driver plans on a copy of the writer what it takes out of its queue, and then cannot fail to reserve it."""
+    writer, planned = Writer(room), ffi.new("struct bundle_writer *")
+    ffi.memmove(planned, writer.writer, ffi.sizeof(planned[0]))
+    plans = [lib.bundle_plan(planned, size) for size in sizes]
+    assert bytes(ffi.buffer(writer.buffer, room)) == b"\xa5" * room
+    assert [writer.reserve(size) for size in sizes] == plans
+    assert bytes(ffi.buffer(planned)) == bytes(ffi.buffer(writer.writer))
+
+
 @pytest.mark.parametrize("size", range(70))
 def test_no_byte_of_the_client_stays_in_header_or_padding(size: int) -> None:
     writer = Writer(256)

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.coverage.counts import Counts
 from tests.coverage.machine import CountingMachine
-from tests.model.test_races import HALT, OPENED, PAUSE, RUNNING, SETUPS, read, send
+from tests.model.test_races import HALT, LARGEST, OPENED, PAUSE, RUNNING, SETUPS, read, send
 from tests.model.test_refinement import CALLS, may_overlap
 from tests.model.world import bundle, ipv4, nbl
 from wintun_sim.check.main import plan
@@ -30,9 +30,9 @@ MANY_SCHEDULES: Final = 400
 """Random schedules of each of RACES, which have to meet at one point."""
 
 FLOOD: Final = Send(
-    name="flood", adapter="a", nbls=(nbl(ipv4(), ipv4(mark=1)), *(nbl(ipv4(mark=mark)) for mark in range(2, 1001)))
+    name="flood", adapter="a", nbls=(nbl(ipv4(), LARGEST), *(nbl(ipv4(mark=mark)) for mark in range(2, 1001)))
 )
-"""Fills the send queue, with an NBL of two packets at its head."""
+"""Fills the send queue, with an NBL of two packets at its head that do not fit into one read."""
 
 SHUTDOWN: Final = Shutdown(name="down", adapter="a")
 WRITE: Final = Write(name="w", handle="h1", data=bundle(ipv4(28, 1), ipv4(28, 2)))

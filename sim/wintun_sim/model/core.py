@@ -58,7 +58,7 @@ class Core:
     ``state, power``     NDIS's state; D0…D3
     ``handles``          creates less closes
     ``queue``            the send queue, oldest first; its head may be half read
-    ``copying``          the NBL of which a NET_BUFFER is being copied, in the queue or not; one at most, or none
+    ``copying``          the NBLs of which NET_BUFFERs are being copied, in the queue or not; one in the queue heads it
     ``active``           NBLs owned, and sends and writes that were let in and are still inside
     ``pausing``          the pause that returned NDIS_STATUS_PENDING and waits until ``active`` is 0
     ``reads``            the reads that wait for packets, oldest first; ``reads_closed`` by halt
@@ -216,7 +216,7 @@ class Core:
     def flush(self, status: int) -> list[SentNbl]:
         """Empty the send queue, with ``status`` for each NBL in it, and return those that are to be given back.
 
-        The NBL of which a NET_BUFFER is being copied gets the status too, but is left to whoever copies.
+        An NBL of which NET_BUFFERs are being copied gets the status too, but is left to whoever copies.
         """
         flushed = []
         for nbl in self.queue:

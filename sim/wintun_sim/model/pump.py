@@ -3,14 +3,27 @@
 One call at a time serves an adapter, so that packets keep their order over all reads. A call that has queued a packet
 or a read and finds somebody serving leaves it to that one, who looks at both queues again before it stops. Nothing is
 forgotten, because looking, finding nothing and stopping are one step.
+
+A read takes all packets that it has room for in one step, and their NBLs go back together: so the lock, and the call to
+NDIS, are paid for a bundle and not for a packet.
 """
 
 from __future__ import annotations
 
+import sys
+
 from wintun_sim import ndis
 from wintun_sim.model.core import Core, Steps
 from wintun_sim.model.limits import LARGEST_PACKET
-from wintun_sim.model.requests import ReadRequest, SentNbl
+from wintun_sim.model.requests import ReadRequest, Room, SentNbl
+
+Taken = tuple[SentNbl, int]
+"""A NET_BUFFER in hand: its NBL, and its position in it."""
+
+
+def nbls_of(taken: list[Taken]) -> list[SentNbl]:
+    """Return the NBLs that packets in hand belong to, each once."""
+    return list(dict.fromkeys(nbl for nbl, _ in taken))
 
 
 class Pump(Core):
@@ -26,89 +39,111 @@ class Pump(Core):
         read: ReadRequest | None = None
         while True:
             stripped = self.strip_overlong()
-            if stripped is not None:
-                yield from self.end_nbl(stripped)
+            if stripped:
+                yield from self.end_nbls(stripped)
                 continue
             if read is None:
                 read = self.take_read()
             if read is None:
                 self.serving = False
                 return
-            if self.queue and self.has_room(read):
-                yield from self.deliver_next(read)
-                continue
-            yield from self.end_read(read)
-            read = None
+            taken = self.take_packets(read)
+            if taken:
+                yield from self.deliver(read, taken)
+            else:
+                yield from self.end_read(read)
+                read = None
 
     def take_read(self) -> ReadRequest | None:
         """Take the oldest read, if there is a packet for it, so that a read always ends with at least one."""
         return self.reads.popleft() if self.queue and self.reads else None
 
-    def strip_overlong(self) -> SentNbl | None:
-        """Drop over-long NET_BUFFERs at the head of the queue, until an NBL ends by that; return it.
+    def strip_overlong(self) -> list[SentNbl]:
+        """Drop over-long NET_BUFFERs at the head of the queue while there are any; return the NBLs that end by that.
 
         They go as soon as they are at the head, whether a read waits or not.
         """
-        while self.queue:
-            nbl = self.queue[0]
-            if len(nbl.packets[nbl.next]) <= LARGEST_PACKET:
-                return None
-            self.fail(nbl, ndis.NDIS_STATUS_INVALID_LENGTH)
+        ended = []
+        while self.queue and len(self.queue[0].packets[self.queue[0].next]) > LARGEST_PACKET:
+            self.fail(self.queue[0], ndis.NDIS_STATUS_INVALID_LENGTH)
             self.discards_out += 1
-            self.advance()
+            nbl, _ = self.advance()
             if not nbl.queued:
-                return nbl
-        return None
+                ended.append(nbl)
+        return ended
 
-    def has_room(self, read: ReadRequest) -> bool:
-        """Tell whether the next packet fits into ``read``."""
-        nbl = self.queue[0]
-        return read.has_room(nbl.packets[nbl.next])
+    def take_packets(self, read: ReadRequest) -> list[Taken]:
+        """Take as many packets as ``read`` has room for: their NBLs cannot be completed by anyone else now."""
+        room, most = self.room_in(read), self.most_packets(read)
+        taken: list[Taken] = []
+        while self.queue and len(taken) < most and self.fits(room):
+            taken.append(self.advance())
+        self.copying += nbls_of(taken)
+        return taken
 
-    def advance(self) -> None:
-        """Move past one NET_BUFFER of the head; with its last one the head leaves the queue."""
+    def room_in(self, read: ReadRequest) -> Room:
+        """Return what is left in ``read``."""
+        return read.room()
+
+    def most_packets(self, read: ReadRequest) -> int:
+        """Return how many packets may be taken for ``read`` at once: as many as there are."""
+        return sys.maxsize
+
+    def fits(self, room: Room) -> bool:
+        """Take the next packet's record out of ``room``, and tell whether there was enough."""
         nbl = self.queue[0]
+        packet = nbl.packets[nbl.next]
+        return len(packet) <= LARGEST_PACKET and room.take(packet)
+
+    def advance(self) -> Taken:
+        """Move past one NET_BUFFER of the head and return it; with its last one the head leaves the queue."""
+        nbl = self.queue[0]
+        position = nbl.next
         nbl.next += 1
         if nbl.next == len(nbl.packets):
             self.queue.popleft()
             nbl.queued = False
+        return nbl, position
 
     def fail(self, nbl: SentNbl, status: int) -> None:
         """Note that a NET_BUFFER of ``nbl`` failed: the first failure counts, and none after a flush or cancel."""
         if nbl.status == ndis.NDIS_STATUS_SUCCESS:
             nbl.status = status
 
-    def deliver_next(self, read: ReadRequest) -> Steps:
-        """Copy the next packet into ``read`` without a lock; complete its NBL if nothing of it is left in the queue."""
-        nbl = self.queue[0]
-        position = nbl.next
-        self.advance()
-        self.copying.append(nbl)
-        yield "a packet is in hand and copied without a lock; its NBL cannot be completed by anyone else"
-        self.copying.remove(nbl)
-        self.copied(read, nbl, position)
-        if not nbl.queued and nbl not in self.copying:
-            yield from self.end_nbl(nbl)
-        else:
-            yield "the packet is copied; the rest of its NBL heads the queue"
-
-    def copied(self, read: ReadRequest, nbl: SentNbl, position: int) -> None:
-        """Account for a packet that was copied, or could not be and is dropped: the read goes on without it."""
-        packet = nbl.packets[position]
-        if packet and position in nbl.unmapped:
-            self.errors_out += 1
-            self.fail(nbl, ndis.NDIS_STATUS_RESOURCES)
-        else:
+    def deliver(self, read: ReadRequest, taken: list[Taken]) -> Steps:
+        """Copy packets into ``read`` without a lock; complete the NBLs of which nothing is left in the queue."""
+        yield "packets are in hand and copied without a lock; their NBLs cannot be completed by anyone else"
+        copied = []
+        for nbl, position in taken:
+            packet = nbl.packets[position]
+            if not packet or position not in nbl.unmapped:
+                copied.append(packet)
+                continue
+            self.copy_failed(read, nbl)
+            yield "a packet could not be copied and is dropped; the read goes on with those behind it"
+        for packet in copied:
             read.add(packet)
-            self.octets_out += len(packet)
-            self.packets_out += 1
+        self.octets_out += sum(map(len, copied))
+        self.packets_out += len(copied)
+        nbls = nbls_of(taken)
+        for nbl in nbls:
+            self.copying.remove(nbl)
+        ended = [nbl for nbl in nbls if not nbl.queued and nbl not in self.copying]
+        if ended:
+            yield from self.end_nbls(ended)
 
-    def end_nbl(self, nbl: SentNbl) -> Steps:
-        """Complete an NBL of which nothing is left."""
-        yield "nothing is left of an NBL; it goes back to the stack without a lock"
-        yield from self.complete_nbl(nbl)
-        yield "the NBL is back, but still counted as active"
-        yield from self.leave(1)
+    def end_nbls(self, nbls: list[SentNbl]) -> Steps:
+        """Complete NBLs of which nothing is left."""
+        for nbl in nbls:
+            yield "nothing is left of an NBL; it goes back to the stack without a lock"
+            yield from self.complete_nbl(nbl)
+        yield "the NBLs are back, but still counted as active"
+        yield from self.leave(len(nbls))
+
+    def copy_failed(self, read: ReadRequest, nbl: SentNbl) -> None:
+        """Note that a packet of ``nbl`` could not be copied into ``read``."""
+        self.errors_out += 1
+        self.fail(nbl, ndis.NDIS_STATUS_RESOURCES)
 
     def end_read(self, read: ReadRequest) -> Steps:
         """Complete a read that is as full as it can be now; one whose only packets failed waits again, at the head."""

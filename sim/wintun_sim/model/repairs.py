@@ -17,7 +17,7 @@ from wintun_sim.model.adapter import Adapter
 from wintun_sim.model.client import check_length
 from wintun_sim.model.core import Steps
 from wintun_sim.model.limits import QUEUE_LIMIT, RECORD_HEADER, SMALLEST_READ, record_size
-from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
+from wintun_sim.model.requests import FileObject, ReadRequest, Room, SentNbl, WriteRequest
 from wintun_sim.operations import LinkChanged, PowerState, ShutdownAction
 
 STATUS_OF_SENDER: Final = 0x5A5A5A5A
@@ -94,10 +94,9 @@ class PacketLimit(Adapter):
     A client whose tables have the documented 256 places writes beyond their end.
     """
 
-    def has_room(self, read: ReadRequest) -> bool:
+    def room_in(self, read: ReadRequest) -> Room:
         """Ask for bytes alone."""
-        nbl = self.queue[0]
-        return read.information + record_size(len(nbl.packets[nbl.next])) <= read.length
+        return Room(-1, super().room_in(read).length)
 
     def chains(self, packets: list[bytes]) -> list[list[bytes]]:
         """Indicate all packets of a write in one call."""
@@ -133,16 +132,14 @@ class CopyFailure(Adapter):
     failed: ReadRequest | None = None
     """The read in hand into which the last packet could not be copied."""
 
-    def copied(self, read: ReadRequest, nbl: SentNbl, position: int) -> None:
-        """Note the failure."""
-        errors = self.errors_out
-        super().copied(read, nbl, position)
-        if self.errors_out != errors:
-            self.failed = read
+    def copy_failed(self, read: ReadRequest, nbl: SentNbl) -> None:
+        """Note the read too."""
+        super().copy_failed(read, nbl)
+        self.failed = read
 
-    def has_room(self, read: ReadRequest) -> bool:
-        """Put nothing more into a read that failed, this time."""
-        return read is not self.failed and super().has_room(read)
+    def most_packets(self, read: ReadRequest) -> int:
+        """Take them one at a time, and none for a read that failed, this time."""
+        return 0 if read is self.failed else 1
 
     def end_read(self, read: ReadRequest) -> Steps:
         """Let a read that failed wait at the head, with what is in it."""
@@ -163,13 +160,13 @@ class CopyFailure(Adapter):
 
 
 class OverflowCount(Adapter):
-    """An NBL of which the last packet was being copied still counted against the limit of the queue.
+    """An NBL of which the last packet was in hand still counted against the limit of the queue.
 
     A queue that has room drops its oldest NBL because somebody is reading. Only calls at once can show it.
     """
 
     def is_full(self) -> bool:
-        """Count the NBL in hand too."""
+        """Count the NBLs in hand too."""
         in_hand = sum(not nbl.queued for nbl in self.copying)
         return len(self.queue) + in_hand >= QUEUE_LIMIT
 
@@ -327,11 +324,13 @@ class OnePump(Adapter):
     def serving(self, value: bool) -> None:
         """Forget it."""
 
-    def strip_overlong(self) -> SentNbl | None:
+    def most_packets(self, read: ReadRequest) -> int:
+        """Take one at a time, and leave the next to whoever comes first."""
+        return min(1, super().most_packets(read))
+
+    def strip_overlong(self) -> list[SentNbl]:
         """Leave an NBL that another call is copying from to that call."""
-        while (nbl := super().strip_overlong()) in self.copying:
-            pass
-        return nbl
+        return [nbl for nbl in super().strip_overlong() if nbl not in self.copying]
 
 
 class LockedCompletion(Adapter):

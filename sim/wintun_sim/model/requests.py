@@ -54,6 +54,25 @@ class FileObject:
         return (self.name, self.cleaned)
 
 
+class Room:
+    """Room for ``records`` more records (below 0: any number), of ``length`` bytes in all."""
+
+    __slots__ = ("length", "records")
+
+    def __init__(self, records: int, length: int) -> None:
+        self.records = records
+        self.length = length
+
+    def take(self, packet: bytes) -> bool:
+        """Use it for a record of ``packet``; False, and nothing is used, if there is not enough."""
+        size = record_size(len(packet))
+        if self.records == 0 or size > self.length:
+            return False
+        self.records -= 1
+        self.length -= size
+        return True
+
+
 class ReadRequest:
     """One IRP_MJ_READ: a buffer of ``length`` bytes that fills with packets.
 
@@ -74,9 +93,9 @@ class ReadRequest:
         """Return what tells this request from others, and its state."""
         return (self.operation, self.cancelled, tuple(self.packets))
 
-    def has_room(self, packet: bytes) -> bool:
-        """Tell whether a record of ``packet`` fits behind the others."""
-        return len(self.packets) < LARGEST_BUNDLE and self.information + record_size(len(packet)) <= self.length
+    def room(self) -> Room:
+        """Return what is left behind the records that are there."""
+        return Room(LARGEST_BUNDLE - len(self.packets), self.length - self.information)
 
     def add(self, packet: bytes) -> None:
         """Put a record of ``packet`` behind the others."""

@@ -146,7 +146,7 @@ class Stack(Pump):
         return self.is_full() and not self.serving
 
     def is_full(self) -> bool:
-        """Tell whether one more NBL would be too many. One whose last NET_BUFFER is being copied does not count."""
+        """Tell whether one more NBL would be too many. One whose last NET_BUFFER was taken does not count."""
         return len(self.queue) >= QUEUE_LIMIT
 
     def enqueue(self, nbl: SentNbl) -> list[SentNbl]:

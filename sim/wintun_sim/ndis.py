@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-ERREF: Final = "learn.microsoft.com/openspecs/windows_protocols/ms-erref"
-NETWORK: Final = "learn.microsoft.com/windows-hardware/drivers/network"
-DDI: Final = "learn.microsoft.com/windows-hardware/drivers/ddi"
-KERNEL: Final = "learn.microsoft.com/windows-hardware/drivers/kernel"
-WIN32: Final = "learn.microsoft.com/windows/win32"
+ERREF: Final = "learn.microsoft.com/openspecs/windows_protocols/ms-erref"  # where [MS-ERREF] lists NTSTATUS values
+NETWORK: Final = "learn.microsoft.com/windows-hardware/drivers/network"  # where NDIS and its OIDs are described
+DDI: Final = "learn.microsoft.com/windows-hardware/drivers/ddi"  # the pages of functions and structures
+KERNEL: Final = "learn.microsoft.com/windows-hardware/drivers/kernel"  # the pages on IRPs and statuses
+WIN32: Final = "learn.microsoft.com/windows/win32"  # the pages for programs in user mode
 
 # Statuses: NTSTATUS
 
@@ -94,11 +94,11 @@ OID_PNP_QUERY_POWER: Final = 0xFD010102
 
 # Major functions of an IRP (…/drivers/kernel/irp-major-function-codes)
 
-IRP_MJ_CREATE: Final = 0x00
-IRP_MJ_CLOSE: Final = 0x02
-IRP_MJ_READ: Final = 0x03
-IRP_MJ_WRITE: Final = 0x04
-IRP_MJ_CLEANUP: Final = 0x12
+IRP_MJ_CREATE: Final = 0x00  # a file object is opened
+IRP_MJ_CLOSE: Final = 0x02  # its last reference is gone
+IRP_MJ_READ: Final = 0x03  # a client reads
+IRP_MJ_WRITE: Final = 0x04  # a client writes
+IRP_MJ_CLEANUP: Final = 0x12  # its last user handle is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class Name:
     aliases: tuple[str, ...] = ()
 
 
+# Every status that is known here, each with the page that lists it.
 STATUSES: Final[tuple[Name, ...]] = (
     Name("STATUS_SUCCESS", STATUS_SUCCESS, ERREF, ("NDIS_STATUS_SUCCESS",)),
     Name("STATUS_PENDING", STATUS_PENDING, ERREF, ("NDIS_STATUS_PENDING",)),
@@ -171,6 +172,7 @@ OIDS: Final[tuple[Name, ...]] = tuple(
 )
 """The 17 OIDs that the adapter reports as supported, in the order in which it reports them."""
 
+# The major functions that the adapter handles, with their page.
 MAJORS: Final[tuple[Name, ...]] = tuple(
     Name(name, value, f"{KERNEL}/irp-major-function-codes")
     for name, value in (
@@ -190,7 +192,7 @@ _VALUES: Final = {spelling: row.value for row in (*STATUSES, *OIDS, *MAJORS) for
 WIN32_PAGE: Final = f"{WIN32}/api/winternl/nf-winternl-rtlntstatustodoserror"
 """RtlNtStatusToDosError, which makes of a request's status what GetLastError returns."""
 
-ERROR_MR_MID_NOT_FOUND: Final = 317
+ERROR_MR_MID_NOT_FOUND: Final = 317  # what Windows says of a status that has no Win32 error
 
 WIN32_ERRORS: Final[Mapping[int, int]] = MappingProxyType(
     {

@@ -119,9 +119,11 @@ class Host:
         self.lib.host_destroy(self._host)
 
     def operations(self, *operations: dict[str, Any]) -> Any:
+        """Return these as an array of ``struct host_operation``."""
         return self.ffi.new("struct host_operation[]", list(operations))
 
     def load(self) -> Any:
+        """Return the array of one operation that loads the image."""
         return self.operations({"kind": self.lib.HOST_LOAD, "path": self._image})
 
     def perform(self, operations: Any, count: int) -> int:

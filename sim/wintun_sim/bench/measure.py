@@ -50,6 +50,7 @@ class Row:
         return "met" if met else "missed"
 
     def as_json(self) -> dict[str, Any]:
+        """Return the row and its verdict as an object that ``json.dumps`` takes."""
         return {**asdict(self), "verdict": self.verdict}
 
 

@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 ffi, lib = native.load(native.CODEC)
 
 ALIGNMENT: int = lib.BUNDLE_ALIGNMENT
+"""Bytes: every record begins and ends at a multiple of this from its bundle's start; 16."""
 HEADER_SIZE: int = lib.BUNDLE_HEADER_SIZE
+"""Bytes before a packet: its size (4) and reserved ones (12); 16."""
 MAX_PACKETS: int = lib.BUNDLE_MAX_PACKETS
+"""Packets in a bundle; 256."""
 MAX_PACKET_SIZE: int = lib.BUNDLE_MAX_PACKET_SIZE
+"""Bytes of the largest packet; 61,424."""
 MAX_RECORD_SIZE: int = lib.BUNDLE_MAX_RECORD_SIZE
+"""Bytes of the largest record; 61,440."""
 MAX_BUFFER_SIZE: int = lib.BUNDLE_MAX_BUFFER_SIZE
+"""Bytes of the largest read or write; 15,728,640."""
 MIN_READ_SIZE: int = lib.BUNDLE_MIN_READ_SIZE
+"""Bytes of the smallest read buffer; 61,440."""
 MIN_WRITE_SIZE: int = lib.BUNDLE_MIN_WRITE_SIZE
+"""Bytes of the smallest write; 16."""
 NO_LIMIT: int = lib.BUNDLE_NO_LIMIT
 
 

@@ -51,7 +51,11 @@ _LONGEST: Final = 160
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, and the operations that show it, the last one being where it shows."""
+    """One thing that is wrong, and the operations that show it, the last one being where it shows.
+
+    ``kind`` says what kind of thing, ``rule`` which one of that kind, and ``message`` what happened, in a sentence.
+    ``order`` and ``ndis`` are how the host called the driver, as in a Scenario.
+    """
 
     kind: str
     rule: str

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Found:
-    """A finding, shrunk, with what each operation caused on both machines."""
+    """A finding, shrunk, with what each operation caused on both machines.
+
+    ``model`` and ``driver`` have the events of each by the operation's name. ``minimal``: no operation can be left out.
+    """
 
     finding: Finding
     model: dict[str, tuple[Event, ...]]
@@ -64,7 +67,14 @@ def _by_number(depth: str) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class Report:
-    """What was done and what came of it."""
+    """What was done and what came of it.
+
+    ``seed`` chose the walks; ``image`` is the driver's, None for the project's own, and ``revision`` whom it was held
+    against. ``steps`` are the operations carried out, of those ``planned``; ``stopped``: it was ended before they were.
+    ``excused`` counts what the revision is known to break, ``undefined`` the places behind which the published driver
+    leaves open what follows, ``tasks`` what was played; ``visited`` says what was met on the way. ``findings`` are what
+    is wrong, and ``files`` where each was written, by its name.
+    """
 
     seed: int
     image: Path | None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FIRST_LINE: Final = "# wintun-sim times 1"
+"""The first line of a file of times, with the version of its form."""
 MOST_DIGITS: Final = 20  # of a time that is a number of 64 bits
 
 

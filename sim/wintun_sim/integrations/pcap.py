@@ -18,6 +18,16 @@ from typing import Any, BinaryIO, Literal
 
 from wintun_sim.errors import UsageError
 
+__all__ = [
+    "LARGEST_FRAME",
+    "LARGEST_PACKET",
+    "Capture",
+    "Captured",
+    "read_packets",
+    "shipped_captures",
+    "write_packets",
+]
+
 PCAP_MAGICS = (b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d")
 PCAPNG_SECTION = b"\x0a\x0d\x0d\x0a"
 PCAPNG_INTERFACE, PCAPNG_OLD_PACKET, PCAPNG_SIMPLE_PACKET, PCAPNG_PACKET = 1, 2, 3, 6
@@ -33,7 +43,7 @@ ETHERTYPES_VLAN = (0x8100, 0x88A8)
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One IP packet, and when it was seen: `time_ns` in nanoseconds since 1970, 0 where the file does not say."""
+    """One IP packet, `data`, and when it was seen: `time_ns`, nanoseconds since 1970, 0 where that is not known."""
 
     time_ns: int
     data: bytes

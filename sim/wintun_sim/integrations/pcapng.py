@@ -15,6 +15,8 @@ from typing import Final
 from wintun_sim.errors import UsageError
 from wintun_sim.integrations.pcap import LARGEST_PACKET, LINKTYPE_RAW, Captured
 
+__all__ = ["write_pcapng"]
+
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
 UNKNOWN_LENGTH: Final = -1

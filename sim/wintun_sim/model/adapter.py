@@ -7,7 +7,10 @@ from wintun_sim.model.oids import Oids
 
 
 class Adapter(Oids, Client):
-    """CURRENT. A revision is a class derived from this one, which takes single steps back."""
+    """The adapter of this project, CURRENT: all that its parts say, together.
+
+    A revision is a class derived from this one, which takes single steps back.
+    """
 
     __slots__ = ()
 

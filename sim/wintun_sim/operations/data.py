@@ -28,6 +28,7 @@ from wintun_sim import bundle as codec
 from wintun_sim.operations.scan import MAX_BYTES, Scanner, nearest
 
 MAX_FILLER: Final = 0xFFFF
+"""The largest number of a filler."""
 
 _FILLER_PERIOD: Final = 1 << 16
 _FILLER: Final = bytes((7 * position + (position >> 8)) & 0xFF for position in range(_FILLER_PERIOD)) * 3

@@ -32,7 +32,7 @@ class Returned(Event):
 
 @dataclass(frozen=True, slots=True)
 class OidCompleted(Event):
-    """An OID request ended: at its return, or by NdisMOidRequestComplete.
+    """An OID request ended with ``status``: at its return, or by NdisMOidRequestComplete.
 
     ``information`` is BytesWritten or BytesRead, ``needed`` is BytesNeeded, ``data`` the first ``information`` bytes
     that a query wrote.
@@ -48,7 +48,7 @@ class OidCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class IrpCompleted(Event):
-    """A Create, Cleanup, Close, Read or Write completed.
+    """A Create, Cleanup, Close, Read or Write on ``handle`` completed with ``status``.
 
     ``data`` are the first ``information`` bytes of a read's buffer.
     """
@@ -77,7 +77,7 @@ class NblCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PacketReceived(Event):
-    """The stack was given one packet, written by the Write ``operation``; it may have rejected it then."""
+    """The stack was given one packet, ``data``, by the Write ``operation``; it may have rejected it then."""
 
     verb: ClassVar[str] = "received"
     operation: str
@@ -86,7 +86,7 @@ class PacketReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged(Event):
-    """The adapter indicated NDIS_STATUS_LINK_STATE."""
+    """The adapter indicated NDIS_STATUS_LINK_STATE: ``connected`` or not."""
 
     verb: ClassVar[str] = "link"
     adapter: str
@@ -103,7 +103,7 @@ class PauseCompleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RuleBroken(Event):
-    """The driver broke a rule, named as Microsoft names it where Microsoft does."""
+    """The driver broke a ``rule``, named as Microsoft names it where Microsoft does; ``message`` says how."""
 
     verb: ClassVar[str] = "broken"
     operation: str

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import ClassVar
 
-DEFAULT_ADAPTER = "adapter"
-DEFAULT_DRIVER = "driver"
+DEFAULT_ADAPTER = "adapter"  # the name of the Initialize to which operations belong that name none
+DEFAULT_DRIVER = "driver"  # likewise of the Load
 
 
 class PowerState(IntEnum):
@@ -57,10 +57,10 @@ class Account(Enum):
 class Nbl:
     """One NET_BUFFER_LIST that the stack sends.
 
-    ``packets`` are the data of its NET_BUFFERs, in order (none is legal). ``mdl_size`` > 0 spreads each NET_BUFFER over
-    MDLs of at most that many bytes; ``data_offset`` leaves that many unused bytes before the data, as protocols do. The
-    data of the NET_BUFFERs whose positions are in ``unmapped`` cannot be mapped: NdisGetDataBuffer returns NULL for
-    them.
+    ``packets`` are the data of its NET_BUFFERs, in order (none is legal). ``cancel_id`` is what a CancelSend may name.
+    ``mdl_size`` > 0 spreads each NET_BUFFER over MDLs of at most that many bytes; ``data_offset`` leaves that many
+    unused bytes before the data, as protocols do. The data of the NET_BUFFERs whose positions are in ``unmapped``
+    cannot be mapped: NdisGetDataBuffer returns NULL for them.
     """
 
     packets: tuple[bytes, ...]
@@ -130,14 +130,14 @@ class Pause(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt(AdapterOperation):
-    """MiniportHaltEx."""
+    """MiniportHaltEx: everything is given back."""
 
     verb: ClassVar[str] = "halt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown(AdapterOperation):
-    """MiniportShutdownEx."""
+    """MiniportShutdownEx, for power-off or for a bug check, as ``action`` says."""
 
     verb: ClassVar[str] = "shutdown"
     action: ShutdownAction = ShutdownAction.POWER_OFF
@@ -155,7 +155,7 @@ class SurpriseRemove(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetPower(AdapterOperation):
-    """OID_PNP_SET_POWER. ``state`` may be any ULONG; only D0…D3 are valid."""
+    """OID_PNP_SET_POWER: the power is to be ``state``, which may be any ULONG; only D0…D3 are valid."""
 
     verb: ClassVar[str] = "set-power"
     state: int
@@ -163,7 +163,7 @@ class SetPower(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oid(AdapterOperation):
-    """MiniportOidRequest, or MiniportDirectOidRequest when ``direct``.
+    """MiniportOidRequest of ``kind`` about ``oid``, or MiniportDirectOidRequest when ``direct``.
 
     ``length`` is the InformationBufferLength in bytes; a set (or method) request's ``data`` fills the buffer's
     beginning, the rest is 0xA5.
@@ -179,7 +179,7 @@ class Oid(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send(AdapterOperation):
-    """MiniportSendNetBufferLists with a chain of NBLs; NBL *i* is called ``name.i``.
+    """MiniportSendNetBufferLists with a chain of NBLs, ``nbls``; number *i* is called ``name.i``.
 
     With ``again`` the protocol sends each NBL once more, by itself and from the completion handler in which it gets it
     back, whatever became of it; but not once NDIS has begun to halt the adapter or to shut it down, nor from within
@@ -193,7 +193,7 @@ class Send(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelSend(AdapterOperation):
-    """MiniportCancelSend."""
+    """MiniportCancelSend: give back the queued NBLs whose cancel id is ``cancel_id``."""
 
     verb: ClassVar[str] = "cancel-send"
     cancel_id: int
@@ -201,7 +201,10 @@ class CancelSend(AdapterOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create(AdapterOperation):
-    """A client opens the adapter's device: IRP_MJ_CREATE on a new file object, which bears this operation's name."""
+    """A client opens the adapter's device: IRP_MJ_CREATE on a new file object, which bears this operation's name.
+
+    ``account`` is the client's.
+    """
 
     verb: ClassVar[str] = "create"
     account: Account = Account.SYSTEM

@@ -37,11 +37,14 @@ from wintun_sim.operations.operation import (
 )
 
 SEQUENCES: Final = ("irps", "nbls", "packets", "links", "returns", "refused")
+"""The names of the sequences that an outcome has for each adapter."""
 
 
 @dataclass(slots=True)
 class AdapterOutcome:
-    """The sequences of one adapter. ``irps`` are those of the handle that is the key."""
+    """The sequences of one adapter: ``irps``, those of the handle that is the key, ``nbls``, ``packets``, ``links``,
+    ``returns`` of handlers, and the names of operations that were ``refused``.
+    """
 
     irps: dict[str, list[Event]] = field(default_factory=dict)
     nbls: list[Event] = field(default_factory=list)
@@ -52,6 +55,7 @@ class AdapterOutcome:
 
 
 Outcome = dict[str, AdapterOutcome]
+"""What must agree between machines, by the name of the adapter, or of the driver."""
 
 
 class Places:
@@ -135,6 +139,7 @@ def _forget_pending(returns: list[Event]) -> None:
 class Difference:
     """Two outcomes differ at one entry of one sequence; ``None`` stands for an entry that is missing.
 
+    ``left`` and ``right`` are the entries at ``place`` (from 0) in the two.
     ``sequence`` is one of ``SEQUENCES``.
     """
 

@@ -47,6 +47,8 @@ _POWER_NAMES: Final = {value: name for name, value in _POWERS.items()}
 _ACCOUNTS: Final = {account.value: account for account in operations.Account}
 _OID_KINDS: Final = {kind.value: kind for kind in operations.OidKind}
 
+__all__ = ["MAX_NBLS", "format_event", "format_operation", "parse_events", "parse_operation"]
+
 Value = TypeVar("Value")
 Parser = Callable[[Scanner, str, str], operations.Operation]
 EventParser = Callable[[Scanner, Mapping[str, str]], list[events.Event]]

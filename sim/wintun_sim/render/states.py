@@ -17,6 +17,8 @@ from wintun_sim.lifecycle.diagrams import mermaid as state_diagram
 from wintun_sim.lifecycle.diagrams import table, transitions
 from wintun_sim.render.palette import STYLE
 
+__all__ = ["mermaid", "svg", "terminal"]
+
 WIDTH: Final = 1120
 HEIGHT: Final = 640
 BOX: Final = (132, 44)

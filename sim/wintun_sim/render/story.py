@@ -66,16 +66,15 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Somebody who takes part."""
+    """Somebody who takes part: ``name`` is what the lane is called, ``kind`` is "client", "adapter" or "host"."""
 
     name: str
     kind: str
-    """"client", "adapter" or "host"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """From lane ``source`` to lane ``target`` (positions; a note where they are the same), in these words.
+    """From lane ``source`` to lane ``target`` (positions; a note where they are the same): ``text``, in a ``tone``.
 
     ``states`` are those of the adapters behind the line, in the order of their lanes, None before an adapter was
     initialized. ``status`` is what a terminal adds to the line: what changed in the adapter. ``actor`` is who acts,
@@ -93,7 +92,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything that a renderer needs. Texts are plain: printable, one line each, of limited length."""
+    """Everything that a renderer needs. Texts are plain: printable, one line each, of limited length.
+
+    ``title`` is the run's, ``subtitle`` says on which machine and how it was made.
+    """
 
     title: str
     subtitle: str
@@ -299,7 +301,7 @@ def _groups(events: Iterable[Event]) -> Iterator[list[Event]]:
 def _alike(event: Event) -> object:
     """Return what neighbouring events must share to be told in one line."""
     if isinstance(event, NblCompleted):
-        return (NblCompleted, event.operation, event.status)
+        return (NblCompleted, event.operation, event.status, event.again)
     if isinstance(event, PacketReceived):
         return (PacketReceived, event.operation)
     if isinstance(event, RuleBroken):
@@ -309,7 +311,7 @@ def _alike(event: Event) -> object:
 
 def _alike_at_large(event: Event) -> object:
     """Return what they must share where there are many: NBLs of several sends came back in the same way."""
-    return event.status if isinstance(event, NblCompleted) else None
+    return (event.status, event.again) if isinstance(event, NblCompleted) else None
 
 
 def _group_words(group: list[Event]) -> str:
@@ -319,7 +321,7 @@ def _group_words(group: list[Event]) -> str:
     if isinstance(first, NblCompleted) and isinstance(last, NblCompleted):
         name, status = plain(first.operation, 40), ndis.name_of(first.status)
         end = f".{last.index}" if last.operation == first.operation else f"{plain(last.operation, 40)}.{last.index}"
-        return f"{name}.{first.index} to {end}: {len(group):,} NBLs, {status}"
+        return f"{name}.{first.index} to {end}: {len(group):,} NBLs, {status}{', sent again' * first.again}"
     if isinstance(first, PacketReceived):
         return received_words(
             first.operation, [len(event.data) for event in group if isinstance(event, PacketReceived)]

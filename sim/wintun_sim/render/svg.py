@@ -16,6 +16,8 @@ from wintun_sim.render.palette import STYLE
 from wintun_sim.render.story import Line, Story, Tone, shortened
 from wintun_sim.render.words import plain
 
+__all__ = ["MOST_LINES", "render"]
+
 MOST_LINES: Final = 2000
 """Lines of a story that are drawn, each a row."""
 

@@ -12,6 +12,8 @@ from typing import Final
 
 from wintun_sim.render.story import Line, Story, Tone
 
+__all__ = ["render"]
+
 COLUMN: Final = 12
 """Characters from the middle of one lane to that of the next; fewer where there are many lanes."""
 

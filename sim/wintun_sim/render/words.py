@@ -55,9 +55,9 @@ def operation_words(operation: Operation) -> str:
     name = plain(operation.name, 40)
     label = "" if operation.name == operation.verb else f" {name}"
     match operation:
-        case Send(nbls=nbls):
+        case Send(nbls=nbls, again=again):
             packets = [packet for nbl in nbls for packet in nbl.packets]
-            return f"send{label}: {_count(len(nbls), 'NBL')}, {_packets(packets)}"
+            return f"send{label}: {_count(len(nbls), 'NBL')}, {_packets(packets)}{', each again' * again}"
         case Write(data=data):
             return f"write{label}: {_bytes(len(data))}"
         case Read(length=length):
@@ -80,8 +80,8 @@ def event_words(event: Event) -> str:
             packets = f", {_count(len(decode(data)), 'packet')}" if data else ""
             size = f", {_bytes(information)}" if information else ""
             return f"{name}: {ndis.name_of(status)}{size}{packets}"
-        case NblCompleted(index=index, status=status):
-            return f"{name}.{index}: {ndis.name_of(status)}"
+        case NblCompleted(index=index, status=status, again=again):
+            return f"{name}.{index}: {ndis.name_of(status)}{', sent again' * again}"
         case OidCompleted(status=status, information=information):
             return f"{name}: {ndis.name_of(status)}{f', {_bytes(information)}' if information else ''}"
         case PacketReceived(data=data):

@@ -28,7 +28,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operation and, where they are given, all the events that it must cause."""
+    """An operation and, where they are ``expected``, all the events that it must cause."""
 
     operation: Operation
     expected: tuple[Expectation, ...] = ()
@@ -44,7 +44,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who carries out operations one after another, while other actors do likewise."""
+    """Somebody who carries out operations one after another, the ``steps``, while other actors do likewise.
+
+    ``name`` is one word.
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -52,8 +55,9 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is done to an adapter: first the set-up, one operation at a time, then all actors at once.
+    """What is done to an adapter: first the ``setup``, one operation at a time, then all actors at once.
 
+    ``order`` says how closely the host keeps to what Windows does, ``ndis`` which version it offers: one of VERSIONS.
     ``title`` is one line without blanks around it. All operations have names (see ``names.fill``).
     """
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wintun_sim.adapter import Adapter
 
 MACHINES: Final = ("model", "driver")
+"""What ``--wintun-machine`` can choose, and what "both" stands for."""
 
 
 class AdapterFactory:

@@ -34,6 +34,7 @@ class Moment:
 class Course:
     """A run: ``machine`` is a description in one line, ``ended`` says why it ended early, or is empty.
 
+    ``title``, ``order`` and ``ndis`` are those of the scenario.
     ``actors`` are the names of those who acted at once, in the order of the scenario; none in a run of one operation at
     a time.
     """

@@ -12,7 +12,7 @@ from wintun_sim.scenario.scenario import Order, Scenario
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """An operation and what it caused, in order."""
+    """An operation and the ``events`` that it caused, in order."""
 
     operation: Operation
     events: tuple[Event, ...]
@@ -20,7 +20,10 @@ class TraceStep:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What happened when ``machine`` (a description, one line) carried out operations one at a time."""
+    """What happened when ``machine`` (a description, one line) carried out operations one at a time, the ``steps``.
+
+    ``title``, ``order`` and ``ndis`` are those of the scenario.
+    """
 
     machine: str
     title: str = ""

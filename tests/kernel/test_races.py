@@ -16,6 +16,7 @@ import pytest
 
 from tests.kernel.core import ROOT
 from tests.kernel.specimen import MINIPORTS, PACKET, broken
+from wintun_sim import native
 from wintun_sim.kernel import builder
 from wintun_sim.kernel.explorer import Explorer, Strategy
 from wintun_sim.operations import (
@@ -141,6 +142,17 @@ def test_a_lock_that_is_left_out_of_the_driver_is_found(tmp_path: Path) -> None:
     messages = {event.message for log in found.logs for event in broken(log.events)}
     assert messages
     assert all(re.search(r"TunStatistics|TunQuery|TunWriteEnds|TunWrite", message) for message in messages)
+
+
+def test_a_device_s_end_comes_after_its_deregistration_whoever_lets_it_go_last() -> None:
+    """A halt is the last thing that an adapter does with its device, even where the device outlives it: the client
+    whose handle kept it closes the handle later, and the system frees it then."""
+    begin = (Load(name="driver"), Initialize(name="adapter"), Restart(name="restart"))
+    actors = ([Create(name="guest")], [Pause(name="pause"), Halt(name="halt")])
+    with Explorer(native.driver_image(instrumented=True), setup=begin, actors=actors) as explorer:
+        found = explorer.explore(Strategy.DEPTH_FIRST, bound=2)
+    assert found.complete
+    assert {event.message for log in found.logs for event in broken(log.events)} == set()
 
 
 def test_whoever_does_not_look_for_races_is_not_told_of_any(image: Path) -> None:

@@ -57,7 +57,7 @@ static NTSTATUS check_request(const struct device_request *wanted, uint8_t *acco
     return STATUS_SUCCESS;
 }
 
-/* Over which closes are handed to the end of the device, which comes after all of them; while its own address is that
+/* Over which closes and the deregistration are handed to the device's end, which comes after all of them; while its own address is that
  * of its registration's, for whoever opens it. */
 static const volatile void *for_the_end(const struct host_device *device)
 {
@@ -145,6 +145,7 @@ void device_deregister(struct host_device *device)
                     "is what NdisGetDeviceReservedExtension gives");
     device->deregistered = true;
     device->adapter = NULL;
+    happens_release(for_the_end(device));
     device_unheld(device);
 }
 

@@ -13,6 +13,8 @@ from wintun_sim.operations import IrpCompleted, NblCompleted
 from wintun_sim.scenario import find, parse
 from wintun_sim.scenario.scenario import Scenario
 
+DOCUMENTS = Path(__file__).parents[2] / "docs"
+
 ACTORS = """
     title A client reads while the adapter is paused
     load
@@ -89,6 +91,17 @@ def test_the_life_of_an_adapter_is_drawn_in_each_form(capsys: pytest.CaptureFixt
     assert "MiniportPause" in shown(capsys, "--lifecycle")
     assert shown(capsys, "--lifecycle", "--to", "mermaid").startswith("stateDiagram-v2\n")
     ElementTree.fromstring(shown(capsys, "--lifecycle", "--to", "svg"))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("trace.svg", ("half-read-nbl",)), ("states.svg", ("--lifecycle", "--to", "svg"))]
+)
+def test_the_pictures_in_the_documents_are_what_is_drawn_now(
+    name: str, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = f"wintun-sim trace {' '.join(arguments)} -o docs/{name}"
+    text = shown(capsys, *arguments, *(() if "--to" in arguments else ("--to", "svg")))
+    assert (DOCUMENTS / name).read_text("utf-8") == text, f"make it anew: {made}"
 
 
 # Actors

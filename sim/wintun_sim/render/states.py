@@ -79,7 +79,7 @@ def svg() -> str:
 def _document() -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'role="img" aria-labelledby="title description">'
+        'role="img"\n     aria-labelledby="title description">'
     )
     yield '  <title id="title">The life of an adapter</title>'
     yield '  <desc id="description">The states of an NDIS miniport adapter, and what leads from one to another</desc>'

@@ -59,7 +59,7 @@ class _Picture:
         story = self.story
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{self.height}" '
-            f'viewBox="0 0 {self.width} {self.height}" role="img" aria-labelledby="title description">'
+            f'viewBox="0 0 {self.width} {self.height}" role="img"\n     aria-labelledby="title description">'
         )
         yield f'  <title id="title">{escape(story.title)}</title>'
         yield f'  <desc id="description">{escape(story.subtitle)}; {len(story.lines)} lines</desc>'

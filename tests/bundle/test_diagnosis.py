@@ -130,6 +130,14 @@ def test_a_packet_that_says_another_size_than_its_record_is_suspicious() -> None
     (remark,) = found.remarks
     assert (remark.offset, remark.gravity) == (16, Gravity.WARNING)
     assert "says that it has 60 bytes, its record says 64" in remark.text
+    (remark,) = diagnose(oracle.encode([ipv4(40) + b"more"])).remarks
+    assert "says that it has 40 bytes" in remark.text
+
+
+def test_a_length_that_a_network_card_was_to_fill_in_is_not_suspicious() -> None:
+    """Captures of large sends have 0 there, in IPv6 as the length of the payload."""
+    four, six = ipv4(60), ipv6(60)
+    assert diagnose(oracle.encode([four[:2] + b"\0\0" + four[4:], six[:4] + b"\0\0" + six[6:]])).good
 
 
 def test_the_next_record_is_found_behind_one_that_is_damaged() -> None:

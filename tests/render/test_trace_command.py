@@ -64,6 +64,7 @@ def test_a_shipped_scenario_is_drawn_as_it_happens(machine: str, capsys: pytest.
 
 def test_revisions_tell_different_stories(capsys: pytest.CaptureFixture[str]) -> None:
     before = shown(capsys, "negative-count", "--revision", "BEFORE")
+    assert before.splitlines()[1] == "model, BEFORE, order strict, NDIS 6.80"
     assert "✗ r: STATUS_CANCELLED" in before.split("pause returns")[0]
     current = shown(capsys, "negative-count")
     assert "✗ r: STATUS_CANCELLED" not in current.split("pause returns")[0]
@@ -142,6 +143,9 @@ def test_the_course_of_actors_has_all_events_and_begins_each_operation_once(mach
 def test_actors_that_ndis_never_lets_overlap_are_not_let_loose_on_a_driver() -> None:
     text = "load\ninitialize\nrestart\nactor a:\n pause\nactor b:\n halt\n"
     with pytest.raises(UsageError, match="a's pause pause and b's halt halt would overlap, which NDIS never lets"):
+        follow(parse(text), "driver")
+    text = "load\nactor a:\n initialize\nactor b:\n load\n"
+    with pytest.raises(UsageError, match="b would load a driver while others use it"):
         follow(parse(text), "driver")
     text = "load\ninitialize\nrestart\nh: create\nactor a:\n cleanup h\n close h\nactor b:\n read h\n"
     with pytest.raises(UsageError, match="b uses the handle h while a may close it"):

@@ -34,6 +34,7 @@ from wintun_sim.bundle.layouts import (
     IPV4_HEADER,
     IPV6_HEADER,
     NATIVE,
+    Buffer,
     Layout,
     ip_length,
     packet_words,
@@ -175,7 +176,7 @@ def diagnose(buffer: Readable) -> Diagnosis:
     `buffer` is any contiguous bytes-like object, of any length and content; it is not changed, and nothing in it makes
     this fail. Raises TypeError for what is no contiguous bytes-like object.
     """
-    view = memoryview(bytes(view_of("diagnose", buffer)))  # nobody may change it on the way
+    view = bytes(view_of("diagnose", buffer))  # nobody may change it on the way
     found = _walk(view)
     notes = _Notes()
     received = skipped = 0
@@ -233,7 +234,7 @@ class _Notes:
             self.left_out += 1
 
 
-def _is_clean(view: memoryview) -> bool:
+def _is_clean(view: bytes) -> bool:
     try:
         decode(view, strict=True)
     except BundleError:
@@ -241,7 +242,7 @@ def _is_clean(view: memoryview) -> bool:
     return True
 
 
-def _walk(view: memoryview) -> _Walk:
+def _walk(view: Buffer) -> _Walk:
     """Take all records, as the adapter does from a write."""
     capacity = len(view) // HEADER_SIZE + 1  # one more than there can be: the limit is never why it stops
     offsets, sizes = ffi.new("uint64_t[]", capacity), ffi.new("uint32_t[]", capacity)
@@ -251,7 +252,7 @@ def _walk(view: memoryview) -> _Walk:
     return _Walk(ffi.unpack(offsets, count), ffi.unpack(sizes, count), stop_of(stop))
 
 
-def _look_at(view: memoryview, notes: _Notes, number: int, offset: int, size: int) -> bool:
+def _look_at(view: bytes, notes: _Notes, number: int, offset: int, size: int) -> bool:
     """Note what is odd about one record; tell whether the stack receives its packet."""
     reserved = view[offset - HEADER_SIZE + _SIZE : offset]
     if reserved != _RESERVED_ZERO:
@@ -275,7 +276,8 @@ def _look_at(view: memoryview, notes: _Notes, number: int, offset: int, size: in
         notes.add(offset - HEADER_SIZE, number, Gravity.WARNING, _no_ip(size, version))
         return False
     said = ip_length(packet)
-    if said != size and said not in (0, IPV6_HEADER):  # those where a network card was to cut the packet up
+    unsaid = 0 if version == 4 else IPV6_HEADER  # where a network card was to cut the packet up, and in jumbograms
+    if said not in (size, unsaid):
         text = f"the packet says that it has {said:,} bytes, its record says {size:,}; the adapter compares nothing"
         notes.add(offset, number, Gravity.WARNING, text)
     return True
@@ -292,7 +294,7 @@ def _no_ip(size: int, version: int) -> str:
     return f"no IP packet ({why}): the adapter skips it and counts an ifInErrors"
 
 
-def _why(view: memoryview, stop: Stop) -> str:
+def _why(view: bytes, stop: Stop) -> str:
     """Say why a record cannot be taken, with numbers."""
     left = len(view) - stop.offset
     if left < HEADER_SIZE:
@@ -318,5 +320,5 @@ def _refusal(length: int) -> str:
     return "STATUS_INVALID_USER_BUFFER" if not MIN_WRITE_SIZE <= length <= MAX_BUFFER_SIZE else ""
 
 
-def _hex(data: memoryview) -> str:
+def _hex(data: bytes) -> str:
     return data.hex(" ")

@@ -7,7 +7,7 @@ and a driver take steps of their own, so a seed means another order on each.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import Final, Literal
@@ -24,6 +24,7 @@ from wintun_sim.operations import (
     AdapterOperation,
     Close,
     Create,
+    Event,
     HandleOperation,
     Initialize,
     Load,
@@ -33,6 +34,9 @@ from wintun_sim.operations import (
 from wintun_sim.operations.outcome import Places
 from wintun_sim.scenario import Scenario
 from wintun_sim.trace import Course, Moment, course_of, record
+
+HOST: Final = "the host"
+"""The actor to whom what no actor's call caused is put down."""
 
 MOST_MOMENTS: Final = 100_000
 """Moments of a course; a longer one is cut, and says so."""
@@ -60,7 +64,10 @@ def follow(
     if machine == "model":
         return _follow_model(scenario, revision, seed)
     _check_overlaps(scenario)
-    found = isolated(_follow_driver, scenario, image, seed)
+    try:
+        found = isolated(_follow_driver, scenario, image, seed)
+    except ValueError as error:
+        raise UsageError(f"trace: {error}") from error
     if isinstance(found, Death):
         reason = f"the driver's process ended after {found.steps} steps ({found.kind}: {found.reason})"
         return Course("driver", scenario.title, scenario.order, scenario.ndis, ended=reason)
@@ -71,9 +78,8 @@ def _course(scenario: Scenario, machine: str, moments: Sequence[Moment], ended: 
     names = tuple(actor.name for actor in scenario.actors)
     if len(moments) > MOST_MOMENTS:
         ended = f"it was cut after {MOST_MOMENTS:,} moments"
-    return Course(
-        machine, scenario.title, scenario.order, scenario.ndis, tuple(moments[:MOST_MOMENTS]), names, ended
-    )  # fmt: skip
+    kept = tuple(moments[:MOST_MOMENTS])
+    return Course(machine, scenario.title, scenario.order, scenario.ndis, kept, names, ended)
 
 
 # The model
@@ -118,7 +124,7 @@ def _turns(machine: ModelMachine, scenario: Scenario, chance: random.Random) -> 
 def _follow_driver(scenario: Scenario, image: Path | None, seed: int) -> Course:
     """Do the same on a driver's image, in this process."""
     from wintun_sim.kernel import DriverMachine
-    from wintun_sim.kernel.explorer import Explorer, Strategy
+    from wintun_sim.kernel.explorer import Explorer, Result, Strategy
     from wintun_sim.kernel.lines import lines_of
     from wintun_sim.kernel.points import steps_of
 
@@ -134,27 +140,37 @@ def _follow_driver(scenario: Scenario, image: Path | None, seed: int) -> Course:
         (log,) = explorer.explore(Strategy.RANDOM, seed=seed, runs=1).logs
         log, arrivals = explorer.watch(log.choices)
     lines = lines_of(image)
-    by_name = {operation.name: operation for operations in actors for operation in operations}
+    by_name = {operation.name: operation for operation in scenario.operations()}
     moments = list(course_of(before).moments)
-    begun: set[str] = set()
+    begun = {moment.operation.name for moment in moments}
+    told: set[int] = set()
     for step in steps_of(arrivals, len(log.events)):
         arrival = step.at
+        told.update(step.events)
         operation = by_name.get(arrival.operation)
-        if operation is None:
+        if operation is None:  # something of the host's own: a timer, or a work item
+            moments += _of_host([log.events[place] for place in step.events], by_name)
             continue
         line = lines.source(arrival.place) if arrival.image else None
         words = f"{arrival.what}{f' at {line}' if line else ''}" if step.done else f"{arrival.what}: it never went on"
+        actor = scenario.actors[arrival.actor].name if arrival.actor < len(scenario.actors) else HOST
         events = tuple(log.events[place] for place in step.events)
-        moments.append(
-            Moment(operation, _name(scenario, arrival.actor), operation.name not in begun, words, events)
-        )  # fmt: skip
+        moments.append(Moment(operation, actor, operation.name not in begun, words, events))
         begun.add(operation.name)
-    ended = "" if log.result.value == "quiet" else f"the run ended {log.result.value}"
+    # What came when all actors had ended: the driver was still given time.
+    moments += _of_host([event for place, event in enumerate(log.events) if place not in told], by_name)
+    ended = "" if log.result is Result.QUIET else f"the run ended {log.result.value}"
     return _course(scenario, "driver", moments, ended)
 
 
-def _name(scenario: Scenario, actor: int) -> str:
-    return scenario.actors[actor].name if actor < len(scenario.actors) else "the host"
+def _of_host(events: Sequence[Event], by_name: Mapping[str, Operation]) -> Iterator[Moment]:
+    """Give events that no actor's call caused, each as a moment of the operation that it belongs to."""
+    for event in events:
+        operation = by_name.get(str(getattr(event, "operation", "")))
+        # A change of the link belongs to none; any operation of the same adapter does.
+        operation = operation or next(iter(by_name.values()), None)
+        if operation is not None:
+            yield Moment(operation, HOST, False, "", (event,))
 
 
 # What may overlap
@@ -163,6 +179,13 @@ def _name(scenario: Scenario, actor: int) -> str:
 def _check_overlaps(scenario: Scenario) -> None:
     """Refuse actors that do at once what Windows never does at once: a driver is not judged by that."""
     _check_handles(scenario)
+    for actor in scenario.actors:
+        for step in actor.steps:
+            if isinstance(step.operation, Load | Unload):
+                raise UsageError(
+                    f"trace: {actor.name} would {step.operation.verb} a driver while others use it; loads and unloads "
+                    "belong into the set-up"
+                )
     places = Places(scenario.operations())
     order = Order(scenario.order)
     for one, other in combinations(scenario.actors, 2):
@@ -193,7 +216,7 @@ def _check_handles(scenario: Scenario) -> None:
 
 def _call(operation: Operation) -> Call:
     """Say what kind of call an operation is, as far as overlapping is concerned."""
-    if isinstance(operation, Load | Unload | Initialize):
+    if isinstance(operation, Initialize):
         return Call.INITIALIZE
     if not isinstance(operation, AdapterOperation) or operation.verb == "create":
         return Call.REQUEST

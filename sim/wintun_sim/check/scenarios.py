@@ -57,7 +57,8 @@ def play_here(scenario: Scenario, machine: Choice, image: Path | None, revision:
         return _play_both(scenario, image, revision)
     opened: Machine
     if machine == "model":
-        opened, description = open_model(scenario.order, scenario.ndis, revision), "model"
+        opened = open_model(scenario.order, scenario.ndis, revision)
+        description = "model" if revision == CURRENT else f"model, {revision}"
     else:
         opened, description = open_driver(image, scenario.order, scenario.ndis), "driver"
     try:

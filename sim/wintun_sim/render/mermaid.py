@@ -30,8 +30,9 @@ def escape(text: str) -> str:
     shown = "".join(
         character if character in _SAFE or character.isalnum() else f"#{ord(character)};" for character in text
     ).strip()
-    # A label that is just a keyword would end a block.
-    return f"#{ord(shown[0])};{shown[1:]}" if shown.lower() in ("end",) else shown or "#32;"
+    if shown.lower() == "end":  # the one word that would mean something by itself
+        return f"#{ord(shown[0])};{shown[1:]}"
+    return shown or "#32;"
 
 
 def _lines(story: Story) -> Iterator[str]:

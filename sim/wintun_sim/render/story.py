@@ -216,7 +216,7 @@ class _Teller:
         refused = [event for event in moment.events if isinstance(event, Refused)]
         for event in refused:
             lines.append(Line(source, source, event_words(event), Tone.BROKEN, self._states(), "", actor))
-        groups = list(_groups(event for event in moment.events if event not in refused))
+        groups = list(_groups(event for event in moment.events if not isinstance(event, Refused)))
         lines += self._answers(groups, actor)
         if self._steps and moment.actor and moment.words and not moment.words.endswith(_SAID_OTHERWISE):
             lines.append(Line(target, target, plain(moment.words, 120), Tone.STEP, self._states(), "", actor))

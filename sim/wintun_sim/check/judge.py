@@ -1,9 +1,9 @@
 """The judge: carries out operations on two machines side by side and says where they part.
 
 After every operation both machines are at rest, and then all of this must hold: the events are the same as far as the
-outcome tells them apart (``operations.outcome``); the driver's events keep the order that every run must keep; what the
-host counts of each adapter is what the model counts; and no rule was broken. The first thing that does not hold ends
-the run, since from there on the machines are in different states.
+outcome tells them apart (``operations.outcome``); the driver's events keep the order that every run must keep; what
+the host counts of each adapter, and what the adapter told NDIS of itself, is what the model says; and no rule was
+broken. The first thing that does not hold ends the run, since from there on the machines are in different states.
 
 The driver may be held against another revision of the adapter than CURRENT. Rules that such a revision is known to
 break are noted under the repair that it lacks and are no findings; and where the model says that the published driver
@@ -24,8 +24,10 @@ from wintun_sim.check.visited import Visited
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.model import ModelMachine, UndefinedUpstream
 from wintun_sim.operations import (
+    Attributes,
     Counters,
     Event,
+    LinkChanged,
     Machine,
     Operation,
     RuleBroken,
@@ -33,6 +35,8 @@ from wintun_sim.operations import (
 )
 from wintun_sim.operations.outcome import Places, deliveries, differences, order_broken, outcome_of
 from wintun_sim.scenario.scenario import Order
+
+_ATTRIBUTES: Final = tuple(field.name for field in fields(Attributes))
 
 _DEADLY: Final = {"Crash": "crash", "Stuck": "hang"}
 """What the host calls it when the driver does not come back; it stays alive itself."""
@@ -102,7 +106,25 @@ class Judge:
             broken = order_broken(theirs, places, deliveries(ours, self._packets))
             if broken:
                 return self.finding("order", "order", f"{say_operation(operation)}: {broken[0]}")
-        return self._count(operation)
+        return self._count(operation) or self._look_at_attributes(operation, ours)
+
+    def _look_at_attributes(self, operation: Operation, events: Sequence[Event]) -> Finding | None:
+        """Compare what an adapter has told NDIS of itself, where it may just have told something."""
+        told = getattr(self.driver, "attributes", None)
+        if told is None:
+            return None
+        for adapter in dict.fromkeys(event.adapter for event in events if isinstance(event, LinkChanged)):
+            if not self.ledger.adapters[adapter].exists:
+                continue
+            ours, theirs = self.model.attributes(adapter), told(adapter)
+            name = next((field for field in _ATTRIBUTES if getattr(ours, field) != getattr(theirs, field)), None)
+            if name is not None:
+                left, right = getattr(ours, name), getattr(theirs, name)
+                message = (
+                    f"{say_operation(operation)}: {name} of {adapter} is {left} in the model, {right} in the driver"
+                )
+                return self.finding("attributes", name, message)
+        return None
 
     def _count(self, operation: Operation) -> Finding | None:
         adapter = self.places.adapters.get(operation.name, "")

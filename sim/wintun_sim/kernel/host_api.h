@@ -196,6 +196,41 @@ struct host_memory
     uint64_t drivers; /* that drivers allocated */
 };
 
+/* What an adapter told NDIS of itself, at initialization and with the last link state. */
+struct host_attributes
+{
+    uint64_t ndis_version; /* that its driver registered for: major << 8 | minor */
+    uint64_t flags;        /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint64_t interface_type;
+    uint64_t media_type;
+    uint64_t physical_medium;
+    uint64_t mtu;
+    uint64_t lookahead;
+    uint64_t largest_send_speed; /* bits per second, as all speeds */
+    uint64_t send_speed;
+    uint64_t largest_receive_speed;
+    uint64_t receive_speed;
+    uint64_t connect_state;
+    uint64_t duplex_state;
+    uint64_t mac_options;
+    uint64_t packet_filters;
+    uint64_t access_type;
+    uint64_t direction_type;
+    uint64_t connection_type;
+    uint64_t interface_kind; /* IfType */
+    uint64_t connector_present;
+    uint64_t statistics;
+    uint64_t pause_functions;
+    uint64_t magic_packet_wake; /* NDIS_DEVICE_POWER_STATE; 0xFFFFFFFF where it gave no capabilities, as the next two */
+    uint64_t pattern_wake;
+    uint64_t link_change_wake;
+    uint64_t link_duplex_state;
+    uint64_t link_send_speed;
+    uint64_t link_receive_speed;
+    uint64_t link_pause_functions;
+    uint64_t link_negotiation; /* AutoNegotiationFlags */
+};
+
 struct host_fault
 {
     uint32_t kind;  /* enum host_fault_kind */
@@ -253,6 +288,9 @@ int host_counters(struct host *host, uint32_t adapter, struct host_counters *cou
 
 /* How much memory there is, and who has it. */
 void host_memory(struct host *host, struct host_memory *memory);
+
+/* What the adapter says of itself. 1, or 0 when there is no such adapter. */
+int host_attributes(struct host *host, uint32_t adapter, struct host_attributes *attributes);
 
 /* The OIDs that the adapter says it supports: how many, of which `limit` at most are written to `oids`. */
 uint32_t host_oids(struct host *host, uint32_t adapter, uint32_t *oids, uint32_t limit);

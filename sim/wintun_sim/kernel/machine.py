@@ -6,6 +6,7 @@ Names become numbers on the way in and names again on the way out; everything el
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from wintun_sim import native
 from wintun_sim.errors import UsageError, WintunSimError
 from wintun_sim.kernel.marshal import Events, Names, Operations
 from wintun_sim.lifecycle import Ledger, Order
-from wintun_sim.operations import Counters, Event, Load, Operation, Refused
+from wintun_sim.operations import Attributes, Counters, Event, Load, Operation, Refused
 
 ERROR_SIZE: Final = 512
 
@@ -208,6 +209,14 @@ class DriverMachine:
         counted = self._ffi.new("struct host_counters *")
         self._lib.host_counters(self._host, self._names.number(adapter), counted)
         return Counters(counted.nbls_owned, counted.reads_pending, counted.handles)
+
+    def attributes(self, adapter: str) -> Attributes:
+        """Return what ``adapter`` told NDIS of itself; nothing but zeros after its halt."""
+        self._check_open()
+        told = self._ffi.new("struct host_attributes *")
+        self._lib.host_attributes(self._host, self._names.number(adapter), told)
+        values = {field.name: int(getattr(told, field.name)) for field in fields(Attributes) if field.name != "oids"}
+        return Attributes(**values, oids=self.supported_oids(adapter))
 
     def supported_oids(self, adapter: str) -> tuple[int, ...]:
         """Return the OIDs that ``adapter`` listed in its general attributes, in its order; none after its halt."""

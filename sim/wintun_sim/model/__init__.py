@@ -7,7 +7,7 @@ Read it in this order:
 ``stack``     what NDIS calls: initialize, pause, restart, halt, shutdown, power, sends
 ``client``    what a client calls: create, cleanup, close, read, write, cancel
 ``oids``      what NDIS asks
-``adapter``   all together: CURRENT
+``adapter``   all together: CURRENT; ``attributes`` is what NDIS is told of it
 ``repairs``   the same with one repair taken back, each a small class; ``revisions`` puts them together
 ``machine``   the model as a machine, operations in and events out
 ``interleave``  several calls at once, step by step

@@ -71,6 +71,9 @@ class Core:
     ===================  ==========================================================================================
     """
 
+    newest_ndis = (6, 80)
+    """The newest version of NDIS that the driver registers for."""
+
     __slots__ = (
         "active",
         "copying",

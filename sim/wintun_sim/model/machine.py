@@ -12,10 +12,12 @@ from typing import Any, Final
 from wintun_sim import ndis
 from wintun_sim.lifecycle import Call, Ledger, Order
 from wintun_sim.model.adapter import CURRENT, Adapter
+from wintun_sim.model.attributes import attributes_of, registered_version
 from wintun_sim.model.core import Steps, Until
 from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
 from wintun_sim.operations import (
     Account,
+    Attributes,
     Cancel,
     CancelSend,
     Cleanup,
@@ -158,6 +160,10 @@ class ModelMachine:
         if device is None or not device.published:
             return Counters(0, 0, 0)
         return Counters(device.active, len(device.reads), device.open_files())
+
+    def attributes(self, adapter: str) -> Attributes:
+        """Return what ``adapter`` told NDIS of itself. Raises KeyError for one that was never initialized."""
+        return attributes_of(registered_version(self.ndis, self.adapters[adapter].newest_ndis))
 
     def close(self) -> None:
         """Forget everything."""

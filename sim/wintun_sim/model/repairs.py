@@ -1,9 +1,9 @@
 """What CURRENT repairs, taken back one by one: each class is the adapter with one of its repairs missing.
 
 A class here says how the published driver of April 2019 behaved, and why that had to change. It overrides the steps
-concerned and nothing else, so any of them can be combined (:mod:`wintun_sim.model.revisions`). Three repairs that no
-sequence of calls can show have no class: the version of NDIS that is registered for, sizes that were loaded twice
-from memory that the client can change, and reads beyond a buffer's end.
+concerned and nothing else, so any of them can be combined (:mod:`wintun_sim.model.revisions`). Two repairs that no
+sequence of calls can show have no class: sizes that were loaded twice from memory that the client can change, and reads
+beyond a buffer's end.
 """
 
 from __future__ import annotations
@@ -294,6 +294,12 @@ class Shutdown(Adapter):
             self.returned(operation, ndis.NDIS_STATUS_FAILURE)
             return
         yield from super().restart(operation)
+
+
+class Version(Adapter):
+    """The driver registered for NDIS 6.30 at most, the newest of its time: no later Windows gave it what came since."""
+
+    newest_ndis = (6, 30)
 
 
 class LateRead(Adapter):

@@ -119,6 +119,7 @@ _ROWS: Final = (
         "version",
         "the driver registers for NDIS 6.30 at most",
         "for the highest of 6.20, 6.30 and 6.80 that the host offers",
+        repairs.Version,
     ),
     Repair(
         "locked-completion",
@@ -164,6 +165,7 @@ class Upstream(
     repairs.HaltRundown,
     repairs.OnePump,
     repairs.LockedCompletion,
+    repairs.Version,
     repairs.LateRead,
     repairs.Shutdown,
     repairs.LowPower,

@@ -12,7 +12,7 @@ from wintun_sim.operations.event import (
     Returned,
     RuleBroken,
 )
-from wintun_sim.operations.machine import Counters, Machine
+from wintun_sim.operations.machine import Attributes, Counters, Machine
 from wintun_sim.operations.operation import (
     DEFAULT_ADAPTER,
     DEFAULT_DRIVER,
@@ -49,6 +49,7 @@ __all__ = [
     "DEFAULT_DRIVER",
     "Account",
     "AdapterOperation",
+    "Attributes",
     "Cancel",
     "CancelSend",
     "Cleanup",

@@ -23,6 +23,61 @@ class Counters:
     handles: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """What an adapter told NDIS of itself when it was initialized, and with the last link state.
+
+    The numbers are those of Windows' headers (learn.microsoft.com/windows-hardware/drivers/ddi/ndis/
+    ns-ndis-_ndis_miniport_adapter_general_attributes, ns-ndis-_ndis_miniport_adapter_registration_attributes,
+    …/ntddndis/ns-ntddndis-_ndis_link_state).
+
+    - ``ndis_version``, which its driver registered for: the major version times 256 and the minor one
+    - of the registration: ``flags``, ``interface_type``
+    - what it is: ``media_type``, ``physical_medium``, ``access_type``, ``direction_type``, ``connection_type``,
+      ``interface_kind``, ``connector_present``, ``duplex_state``, and its ``connect_state`` to begin with
+    - what it can: ``mtu`` and ``lookahead`` in bytes, ``mac_options``, ``packet_filters``, ``statistics``,
+      ``pause_functions``, ``oids`` in its order
+    - how fast it is, in bits per second: ``largest_send_speed``, ``send_speed``, ``largest_receive_speed``,
+      ``receive_speed``
+    - by what it may wake the system, from which NDIS_DEVICE_POWER_STATE: ``magic_packet_wake``, ``pattern_wake``,
+      ``link_change_wake``
+    - of the link: ``link_duplex_state``, ``link_send_speed``, ``link_receive_speed``, ``link_pause_functions``,
+      ``link_negotiation``
+    """
+
+    ndis_version: int
+    flags: int
+    interface_type: int
+    media_type: int
+    physical_medium: int
+    mtu: int
+    lookahead: int
+    largest_send_speed: int
+    send_speed: int
+    largest_receive_speed: int
+    receive_speed: int
+    connect_state: int
+    duplex_state: int
+    mac_options: int
+    packet_filters: int
+    access_type: int
+    direction_type: int
+    connection_type: int
+    interface_kind: int
+    connector_present: int
+    statistics: int
+    pause_functions: int
+    magic_packet_wake: int
+    pattern_wake: int
+    link_change_wake: int
+    link_duplex_state: int
+    link_send_speed: int
+    link_receive_speed: int
+    link_pause_functions: int
+    link_negotiation: int
+    oids: tuple[int, ...]
+
+
 class Machine(Protocol):
     """Takes operations, one at a time, and gives the events of each."""
 

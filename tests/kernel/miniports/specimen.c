@@ -187,6 +187,8 @@ static VOID Indicate(ADAPTER *Adapter, PVOID Data, ULONG Length)
         return;
     }
     Nbl->SourceHandle = BREAKS(INDICATES_WITHOUT_SOURCE) ? NULL : Adapter->Handle;
+    NdisSetNblFlag(Nbl, NDIS_NBL_FLAGS_IS_IPV4);
+    NET_BUFFER_LIST_INFO(Nbl, NetBufferListFrameType) = (VOID *)(ULONG_PTR)RtlUshortByteSwap(0x0800);
     if (BREAKS(INDICATES_FREED_NBL))
     {
         FreeReceived(Adapter, Nbl);

@@ -194,6 +194,17 @@ int host_counters(struct host *host, uint32_t id, struct host_counters *counters
     return adapter != NULL;
 }
 
+int host_attributes(struct host *host, uint32_t id, struct host_attributes *attributes)
+{
+    host_enter(host);
+    const struct adapter *adapter = adapter_find(id);
+    memset(attributes, 0, sizeof *attributes);
+    if (adapter != NULL)
+        *attributes = adapter->told;
+    host_leave();
+    return adapter != NULL;
+}
+
 uint32_t host_oids(struct host *host, uint32_t id, uint32_t *oids, uint32_t limit)
 {
     host_enter(host);

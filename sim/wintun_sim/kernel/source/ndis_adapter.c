@@ -341,6 +341,35 @@ static void keep_oids(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_GENER
     adapter->oid_count = (uint32_t)(size / sizeof(NDIS_OID));
 }
 
+static void keep_general(struct host_attributes *told, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)
+{
+    const NDIS_PM_CAPABILITIES *power = general->Header.Revision >= NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2
+                                            ? general->PowerManagementCapabilitiesEx
+                                            : NULL;
+    told->media_type = general->MediaType;
+    told->physical_medium = general->PhysicalMediumType;
+    told->mtu = general->MtuSize;
+    told->lookahead = general->LookaheadSize;
+    told->largest_send_speed = general->MaxXmitLinkSpeed;
+    told->send_speed = general->XmitLinkSpeed;
+    told->largest_receive_speed = general->MaxRcvLinkSpeed;
+    told->receive_speed = general->RcvLinkSpeed;
+    told->connect_state = general->MediaConnectState;
+    told->duplex_state = general->MediaDuplexState;
+    told->mac_options = general->MacOptions;
+    told->packet_filters = general->SupportedPacketFilters;
+    told->access_type = general->AccessType;
+    told->direction_type = general->DirectionType;
+    told->connection_type = general->ConnectionType;
+    told->interface_kind = general->IfType;
+    told->connector_present = general->IfConnectorPresent;
+    told->statistics = general->SupportedStatistics;
+    told->pause_functions = general->SupportedPauseFunctions;
+    told->magic_packet_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinMagicPacketWakeUp;
+    told->pattern_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinPatternWakeUp;
+    told->link_change_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinLinkChangeWakeUp;
+}
+
 /* Stores what NDIS keeps of the attributes. Reports AttributesOrder where one kind comes before the one it needs. */
 static NDIS_STATUS set_attributes(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_ATTRIBUTES *attributes)
 {
@@ -376,11 +405,16 @@ static NDIS_STATUS set_attributes(struct adapter *adapter, const NDIS_MINIPORT_A
         adapter->context = attributes->RegistrationAttributes.MiniportAdapterContext;
         adapter->attributes = attributes->RegistrationAttributes.AttributeFlags;
         adapter->has_registration = true;
+        adapter->told.flags = adapter->attributes;
+        adapter->told.interface_type = attributes->RegistrationAttributes.InterfaceType;
+        adapter->told.ndis_version =
+            (uint64_t)adapter->miniport->handlers.MajorNdisVersion << 8 | adapter->miniport->handlers.MinorNdisVersion;
     }
     if (is_general)
     {
         adapter->has_general = true;
         keep_oids(adapter, &attributes->GeneralAttributes);
+        keep_general(&adapter->told, &attributes->GeneralAttributes);
     }
     return NDIS_STATUS_SUCCESS;
 }

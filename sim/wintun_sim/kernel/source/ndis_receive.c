@@ -80,12 +80,28 @@ static void check_state(const struct adapter *adapter, const char *function)
                     adapter_state_name(adapter->state));
 }
 
+/* On a medium without link headers the stack knows by the NBL's flag and frame type whose packet it is; the two must
+ * agree. What the packet itself says is not compared: its client may have changed it meanwhile. */
+static void check_protocol(const struct adapter *adapter, const NET_BUFFER_LIST *nbl)
+{
+    const uintptr_t type = (uintptr_t)nbl->NetBufferListInfo[NetBufferListFrameType];
+    const uint32_t flags = nbl->NblFlags & (NDIS_NBL_FLAGS_IS_IPV4 | NDIS_NBL_FLAGS_IS_IPV6);
+    const bool is_ipv4 = flags == NDIS_NBL_FLAGS_IS_IPV4 && type == 0x0008; /* in the order of the wire */
+    const bool is_ipv6 = flags == NDIS_NBL_FLAGS_IS_IPV6 && type == 0xDD86;
+    if (adapter->told.media_type == NdisMediumIP && !is_ipv4 && !is_ipv6)
+        rule_broken("ReceiveIndication",
+                    "a received NET_BUFFER_LIST of an IP interface has the flags 0x%X and the frame type 0x%zX, which "
+                    "do not say together that it is IPv4 or IPv6",
+                    (unsigned)flags, (size_t)type);
+}
+
 /* Takes the packets out of one NBL. */
 static void receive_list(struct indication *indication, NET_BUFFER_LIST *nbl)
 {
     if (nbl->SourceHandle != indication->adapter)
         rule_broken("ReceiveIndication",
                     "a received NET_BUFFER_LIST has another SourceHandle than the adapter's handle");
+    check_protocol(indication->adapter, nbl);
     if (nbl->FirstNetBuffer == NULL)
         rule_broken("ReceiveIndication", "a received NET_BUFFER_LIST has no NET_BUFFER");
     for (const NET_BUFFER *nb = nbl->FirstNetBuffer; nb != NULL; nb = nb->Next)

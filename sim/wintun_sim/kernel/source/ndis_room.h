@@ -76,9 +76,10 @@ struct adapter
     NET_BUFFER_LIST *kept;   /* received, and kept by the stack until nothing else happens */
     uint32_t hold_operation; /* what is received on behalf of this operation is kept */
     bool keeps;              /* beyond the operation's end */
-    int8_t link;             /* -1: never indicated; else whether connected */
-    struct oid_call *oid;    /* the request that is not complete yet */
-    uint64_t first_serial;   /* of the arena, when its initialisation began */
+    struct host_attributes told;
+    int8_t link;           /* -1: never indicated; else whether connected */
+    struct oid_call *oid;  /* the request that is not complete yet */
+    uint64_t first_serial; /* of the arena, when its initialisation began */
 };
 
 struct ndis_room

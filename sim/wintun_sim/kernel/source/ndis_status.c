@@ -33,6 +33,11 @@ static void indicate_link(struct adapter *adapter, const NDIS_STATUS_INDICATION 
         rule_broken("LinkStateDuplicate", "the link state %s was indicated twice in a row",
                     connected ? "Connected" : "Disconnected");
     adapter->link = connected;
+    adapter->told.link_duplex_state = link->MediaDuplexState;
+    adapter->told.link_send_speed = link->XmitLinkSpeed;
+    adapter->told.link_receive_speed = link->RcvLinkSpeed;
+    adapter->told.link_pause_functions = link->PauseFunctions;
+    adapter->told.link_negotiation = link->AutoNegotiationFlags;
     struct host_event *event = log_event(HOST_EVENT_LINK, actor_current()->operation);
     event->adapter = adapter->id;
     event->value = (uint32_t)connected;

@@ -1,0 +1,161 @@
+"""Judges the judge: breaks the driver in every small way there is, and counts what is found.
+
+    python -m tests.mutation [--jobs N] [--results FILE] [--only FILE.c] [--sample N] [--write]
+
+Each mutant (tests/mutation/mutate.py) is compiled and judged. One that does not compile, or of which the compiler makes
+what it made of the driver or of an earlier mutant, does not count. What survives must stand in survivors.toml with its
+reason. Results are kept in FILE, by what was compiled, so that a run that was broken off goes on, and one after a
+change of the driver judges little anew; after a change of the judge, begin with a new file. --write puts the score into
+docs/mutation.md. Exit status 0: each survivor has its reason; 1: one has none, or a reason has no survivor; 2: it
+cannot be run here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from tests.mutation import report
+from tests.mutation.build import DRIVER, ROOT, Workshop
+from tests.mutation.kill import Judges
+from tests.mutation.mutate import Mutant, mutants
+from tests.mutation.report import DOES_NOT_COMPILE, SAME, Judged
+from wintun_sim.kernel.builder import BuildError
+
+DOCUMENT: Final = ROOT / "docs" / "mutation.md"
+SAMPLE_SEED: Final = 1
+
+
+class Campaign:
+    """Judges mutants on a few threads, each with a worker and a directory of its own."""
+
+    def __init__(self, workshop: Workshop, results: Path | None) -> None:
+        self.workshop = workshop
+        self.results = results
+        self.known: dict[str, str] = {}
+        self._own = threading.local()
+        self._judges: list[Judges] = []
+        self._lock = threading.Lock()
+        if results is not None and results.is_file():
+            self.known = dict(json.loads(line) for line in results.read_text("utf-8").splitlines())
+
+    def compile(self, texts: dict[str, str], chosen: Sequence[Mutant], jobs: int) -> list[str]:
+        """Return the digest of what each mutant is compiled to; empty for one that does not compile."""
+
+        def one(mutant: Mutant) -> str:
+            made = self.workshop.compile(mutant.file, mutant.apply(texts[mutant.file]), self._place())
+            return "" if made is None else made[1]
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(one, chosen))
+
+    def judge(self, texts: dict[str, str], work: Sequence[tuple[Mutant, str]], jobs: int) -> Iterator[str]:
+        """Give what was found in each mutant, in their order."""
+        with ThreadPoolExecutor(jobs) as pool:
+            yield from pool.map(lambda pair: self._judge(texts, *pair), work)
+
+    def _judge(self, texts: dict[str, str], mutant: Mutant, digest: str) -> str:
+        if digest in self.known:
+            return self.known[digest]
+        place = self._place()
+        made = self.workshop.compile(mutant.file, mutant.apply(texts[mutant.file]), place)
+        image = place / "image.so"
+        if made is None or not self.workshop.link(mutant.file, made[0], image):
+            found = "link: a name that nobody has"
+        else:
+            found = self._worker()(image)
+        with self._lock:
+            self.known[digest] = found
+            if self.results is not None:
+                with self.results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([digest, found]) + "\n")
+        return found
+
+    def _place(self) -> Path:
+        place: Path | None = getattr(self._own, "place", None)
+        if place is None:
+            place = self._own.place = Path(tempfile.mkdtemp(dir=self.workshop.directory))
+        return place
+
+    def _worker(self) -> Judges:
+        judges: Judges | None = getattr(self._own, "judges", None)
+        if judges is None:
+            judges = self._own.judges = Judges()
+            with self._lock:
+                self._judges.append(judges)
+        return judges
+
+    def close(self) -> None:
+        """End all workers."""
+        for judges in self._judges:
+            judges.close()
+
+
+def run(only: Sequence[str], sample: int | None, jobs: int, results: Path | None) -> list[Judged]:
+    """Judge mutants: of some files only, or only so many of them, drawn at random but always the same."""
+    texts = {path.name: path.read_text("utf-8") for path in sorted(DRIVER.glob("*.c"))}
+    chosen = [mutant for file, text in texts.items() if not only or file in only for mutant in mutants(file, text)]
+    if sample is not None and sample < len(chosen):
+        places = sorted(Random(SAMPLE_SEED).sample(range(len(chosen)), sample))
+        chosen = [chosen[place] for place in places]
+    with tempfile.TemporaryDirectory(prefix="wintun-sim-mutation-") as directory:
+        campaign = Campaign(Workshop(Path(directory)), results)
+        try:
+            return _run(campaign, texts, chosen, jobs)
+        finally:
+            campaign.close()
+
+
+def _run(campaign: Campaign, texts: dict[str, str], chosen: Sequence[Mutant], jobs: int) -> list[Judged]:
+    digests = campaign.compile(texts, chosen, jobs)
+    seen = {campaign.workshop.digest(file) for file in texts}
+    verdicts: list[Judged] = []
+    work: list[tuple[Mutant, str]] = []
+    for mutant, digest in zip(chosen, digests, strict=True):
+        if not digest or digest in seen:
+            verdicts.append(Judged(mutant, SAME if digest else DOES_NOT_COMPILE))
+            continue
+        seen.add(digest)
+        work.append((mutant, digest))
+    print(f"{len(chosen)} mutants, {len(work)} of which compile and differ", file=sys.stderr)
+    for number, ((mutant, _), found) in enumerate(zip(work, campaign.judge(texts, work, jobs), strict=True), start=1):
+        verdicts.append(Judged(mutant, found))
+        if sys.stderr.isatty():
+            print(f"\r{number} of {len(work)}", end="", file=sys.stderr)
+    return sorted(verdicts, key=lambda judged: (judged.mutant.file, judged.mutant.start, judged.mutant.what()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the campaign, and say what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Judge the judge.")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at once; default: 2")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="go on from there, and write there")
+    parser.add_argument("--only", action="append", default=[], metavar="FILE.c", help="mutants of this source")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many mutants, always the same")
+    parser.add_argument("--write", action="store_true", help="put the score into docs/mutation.md")
+    given = parser.parse_args(arguments)
+    try:
+        verdicts = run(given.only, given.sample, given.jobs, given.results)
+        reasons = report.read_reasons()
+    except (BuildError, OSError, ValueError) as error:
+        print(f"mutation: error: {error}", file=sys.stderr)
+        return 2
+    print(report.table(verdicts, reasons))
+    whole = not given.only and given.sample is None
+    wrong = report.wrong(verdicts, reasons, whole=whole)
+    print("\n".join(wrong))
+    if given.write and whole and not wrong:
+        report.write(DOCUMENT, verdicts, reasons)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

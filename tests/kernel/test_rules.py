@@ -6,6 +6,7 @@ documentation calls that.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ RULE_OF = {
     "CLAIMS_TOO_MUCH": "DRIVER_VERIFIER_IOMANAGER_VIOLATION",
     "MARKS_AND_RETURNS_SUCCESS": "MarkIrpPending",
     "RETURNS_PENDING_UNMARKED": "MarkIrpPending2",
+    "MARKS_AFTER_QUEUING": "MarkingQueuedIrps",
+    "MARKS_AFTER_INTERLOCKED_QUEUING": "MarkingInterlockedQueuedIrps",
     "COMPLETES_AND_RETURNS_PENDING": "PendedCompletedRequest",
     "FORGETS_TO_COMPLETE": "IrpProcessingComplete",
     "RETURNS_ANOTHER_STATUS": "IrpProcessingComplete",
@@ -64,6 +67,7 @@ RULE_OF = {
     "CHANGES_DEVICE_EXTENSION": "DeviceExtension",
     "FAILS_QUERY_POWER": "NdisOidComplete",
     "COMPLETES_OID_TWICE": "NdisOidDoubleComplete",
+    "ACQUIRES_IN_A_CIRCLE": "DeadlockDetection",
     "COMPLETES_OID_AND_SUCCEEDS": "NdisOidDoubleComplete",
     "WRITES_MORE_THAN_ASKED": "BUGCODE_NDIS_DRIVER",
     "SETS_NO_BYTES_WRITTEN": "OidCounts",
@@ -106,6 +110,17 @@ def test_a_driver_that_keeps_all_rules_breaks_none(image: Path) -> None:
 def test_every_defect_is_tried() -> None:
     """A defect that no test enacts would be a rule that nobody checks."""
     assert ["KEEPS_ALL", *RULE_OF] == defects()
+
+
+def test_a_deadlock_to_come_is_told_with_both_places(image: Path) -> None:
+    """Each processor would hold one lock and wait for the other; none ever did, since one did it after the other."""
+    with machine_of(image) as machine:
+        messages = [
+            event.message for operation in life("ACQUIRES_IN_A_CIRCLE") for event in broken(machine.perform(operation))
+        ]
+    assert len(messages) == 1
+    assert len(set(re.findall(r"acquired in (?:OidRequest|AcquireBoth)\+(\w+)", messages[0]))) == 4
+    assert "0xC4/0x1001" in messages[0]
 
 
 @pytest.mark.parametrize("defect", RULE_OF)

@@ -370,3 +370,187 @@ TEST(a_fast_mutex_can_be_held_over_a_wait)
     CHECK_EQUAL(clock_now(), 20000);
     CHECK_EQUAL(broken(NULL, NULL), 0);
 }
+
+/* Orders of locks: what is not a deadlock in this run, and would be one if both did it at once. */
+
+static KSPIN_LOCK lock_c;
+static EX_SPIN_LOCK shared_lock;
+
+static void nest(KSPIN_LOCK *outer, KSPIN_LOCK *inner)
+{
+    KIRQL irql;
+    KeAcquireSpinLock(outer, &irql);
+    KeAcquireSpinLockAtDpcLevel(inner);
+    KeReleaseSpinLockFromDpcLevel(inner);
+    KeReleaseSpinLock(outer, irql);
+}
+
+static void nest_ab(void *gate)
+{
+    KIRQL irql;
+    if (gate != NULL)
+        KeAcquireSpinLock(gate, &irql);
+    nest(&lock_a, &lock_b);
+    if (gate != NULL)
+        KeReleaseSpinLock(gate, irql);
+}
+
+static void nest_ba(void *gate)
+{
+    KIRQL irql;
+    if (gate != NULL)
+        KeAcquireSpinLock(gate, &irql);
+    nest(&lock_b, &lock_a);
+    if (gate != NULL)
+        KeReleaseSpinLock(gate, irql);
+}
+
+static void nest_bc(void *unused)
+{
+    (void)unused;
+    nest(&lock_b, &lock_c);
+}
+
+static void nest_ca(void *unused)
+{
+    (void)unused;
+    nest(&lock_c, &lock_a);
+}
+
+struct nesting
+{
+    KSPIN_LOCK *outer, *inner;
+};
+
+static void nest_both(void *argument)
+{
+    const struct nesting *nesting = argument;
+    nest(nesting->outer, nesting->inner);
+}
+
+static void begin_locks(void)
+{
+    KeInitializeSpinLock(&lock_a);
+    KeInitializeSpinLock(&lock_b);
+    KeInitializeSpinLock(&lock_c);
+}
+
+static void run_alone(actor_entry *entry, void *argument)
+{
+    actor_start(entry, argument, 1);
+    CHECK(scheduler_run(0) == RUN_QUIESCENT);
+}
+
+static void nest_in_actor(KSPIN_LOCK *outer, KSPIN_LOCK *inner)
+{
+    struct nesting nesting = {outer, inner};
+    run_alone(nest_both, &nesting);
+}
+
+TEST(two_orders_are_a_deadlock_to_come_even_if_they_never_met)
+{
+    begin_locks();
+    run_alone(nest_ab, NULL);
+    run_alone(nest_ab, NULL);
+    CHECK_EQUAL(broken(NULL, NULL), 0);
+    run_alone(nest_ba, NULL);
+    CHECK_EQUAL(broken("DeadlockDetection", "in a circle: "), 1);
+}
+
+TEST(a_circle_of_three_is_found_too)
+{
+    begin_locks();
+    run_alone(nest_ab, NULL);
+    run_alone(nest_bc, NULL);
+    CHECK_EQUAL(broken(NULL, NULL), 0);
+    run_alone(nest_ca, NULL);
+    CHECK_EQUAL(broken("DeadlockDetection", "is held while lock A is acquired"), 1);
+}
+
+TEST(an_order_that_one_run_saw_counts_in_the_next)
+{
+    begin_locks();
+    struct snapshot *before = snapshot_take();
+    run_alone(nest_ab, NULL);
+    snapshot_restore(before);
+    run_alone(nest_ba, NULL);
+    CHECK_EQUAL(broken("DeadlockDetection", NULL), 1);
+    snapshot_delete(before);
+}
+
+TEST(orders_behind_one_gate_cannot_meet)
+{
+    begin_locks();
+    run_alone(nest_ab, &lock_c);
+    run_alone(nest_ba, &lock_c);
+    CHECK_EQUAL(broken(NULL, NULL), 0);
+    run_alone(nest_ba, NULL);
+    CHECK_EQUAL(broken("DeadlockDetection", NULL), 1);
+}
+
+TEST(a_lock_that_is_initialised_again_is_another_one)
+{
+    begin_locks();
+    run_alone(nest_ab, NULL);
+    begin_locks();
+    run_alone(nest_ba, NULL);
+    CHECK_EQUAL(broken(NULL, NULL), 0);
+}
+
+/* Memory that was freed and allocated again after a restore holds another lock than the one that an order is known of.
+ */
+TEST(a_lock_in_memory_that_came_later_than_the_snapshot_is_another_one)
+{
+    begin_locks();
+    struct snapshot *before = snapshot_take();
+    KSPIN_LOCK *first = arena_allocate(BLOCK_POOL, sizeof *first, 0, "test");
+    KeInitializeSpinLock(first);
+    run_alone(nest_ab, NULL);
+    nest_in_actor(&lock_a, first);
+    snapshot_restore(before);
+    KSPIN_LOCK *second = arena_allocate(BLOCK_POOL, sizeof *second, 0, "test");
+    CHECK(second == first);
+    *second = lock_c; /* without an initialisation that would tell of a new lock */
+    nest_in_actor(second, &lock_a);
+    CHECK_EQUAL(broken("DeadlockDetection", NULL), 0);
+    snapshot_delete(before);
+}
+
+static void share_then_a(void *unused)
+{
+    (void)unused;
+    KIRQL irql = ExAcquireSpinLockShared(&shared_lock);
+    KeAcquireSpinLockAtDpcLevel(&lock_a);
+    KeReleaseSpinLockFromDpcLevel(&lock_a);
+    ExReleaseSpinLockShared(&shared_lock, irql);
+}
+
+static void a_then_share(void *unused)
+{
+    (void)unused;
+    KIRQL irql;
+    KeAcquireSpinLock(&lock_a, &irql);
+    ExAcquireSpinLockSharedAtDpcLevel(&shared_lock);
+    ExReleaseSpinLockSharedFromDpcLevel(&shared_lock);
+    KeReleaseSpinLock(&lock_a, irql);
+}
+
+static void a_then_exclude(void *unused)
+{
+    (void)unused;
+    KIRQL irql;
+    KeAcquireSpinLock(&lock_a, &irql);
+    ExAcquireSpinLockExclusiveAtDpcLevel(&shared_lock);
+    ExReleaseSpinLockExclusiveFromDpcLevel(&shared_lock);
+    KeReleaseSpinLock(&lock_a, irql);
+}
+
+TEST(who_only_shares_a_lock_waits_for_nobody_who_shares_it)
+{
+    begin_locks();
+    run_alone(share_then_a, NULL);
+    run_alone(a_then_share, NULL);
+    CHECK_EQUAL(broken(NULL, NULL), 0);
+    run_alone(a_then_exclude, NULL);
+    CHECK_EQUAL(broken("DeadlockDetection", NULL), 1);
+}

@@ -21,6 +21,8 @@ enum defect
     CLAIMS_TOO_MUCH,
     MARKS_AND_RETURNS_SUCCESS,
     RETURNS_PENDING_UNMARKED,
+    MARKS_AFTER_QUEUING,
+    MARKS_AFTER_INTERLOCKED_QUEUING,
     COMPLETES_AND_RETURNS_PENDING,
     FORGETS_TO_COMPLETE,
     RETURNS_ANOTHER_STATUS,
@@ -64,6 +66,7 @@ enum defect
     CHANGES_DEVICE_EXTENSION,
     FAILS_QUERY_POWER,
     COMPLETES_OID_TWICE,
+    ACQUIRES_IN_A_CIRCLE,
     COMPLETES_OID_AND_SUCCEEDS,
     WRITES_MORE_THAN_ASKED,
     SETS_NO_BYTES_WRITTEN,
@@ -92,6 +95,8 @@ typedef struct _ADAPTER
 static NDIS_HANDLE Driver;
 static NDIS_HANDLE LastHandle;
 static PVOID LastLeak;
+static KSPIN_LOCK OtherLock;
+static LIST_ENTRY Interlocked = {&Interlocked, &Interlocked};
 static ULONG Defect;
 
 #define BREAKS(name) (Defect == (name))
@@ -262,9 +267,20 @@ static NTSTATUS Read(ADAPTER *Adapter, PIRP Irp)
 {
     PVOID Address = NULL;
     MDL *Mdl;
+    KIRQL Irql;
 
     switch (Defect)
     {
+    case MARKS_AFTER_QUEUING:
+        KeAcquireSpinLock(&Adapter->Lock, &Irql);
+        InsertTailList(&Adapter->Reads, &Irp->Tail.Overlay.ListEntry);
+        KeReleaseSpinLock(&Adapter->Lock, Irql);
+        IoMarkIrpPending(Irp);
+        return STATUS_PENDING;
+    case MARKS_AFTER_INTERLOCKED_QUEUING:
+        ExInterlockedInsertTailList(&Interlocked, &Irp->Tail.Overlay.ListEntry, &OtherLock);
+        IoMarkIrpPending(Irp);
+        return STATUS_PENDING;
     case RETURNS_PENDING_UNMARKED:
         InsertTailList(&Adapter->Reads, &Irp->Tail.Overlay.ListEntry);
         return STATUS_PENDING;
@@ -408,6 +424,16 @@ static VOID NTAPI ReturnNbls(NDIS_HANDLE Context, PNET_BUFFER_LIST First, ULONG 
 
 /* OIDs: queries give a ULONG, sets take one; a direct request is completed later than it is asked. */
 
+static VOID AcquireBoth(PKSPIN_LOCK First, PKSPIN_LOCK Second)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(First, &Irql);
+    KeAcquireSpinLockAtDpcLevel(Second);
+    KeReleaseSpinLockFromDpcLevel(Second);
+    KeReleaseSpinLock(First, Irql);
+}
+
 static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
 {
     ADAPTER *Adapter = Context;
@@ -426,6 +452,10 @@ static NDIS_STATUS NTAPI OidRequest(NDIS_HANDLE Context, PNDIS_OID_REQUEST Reque
     }
     if (Request->DATA.QUERY_INFORMATION.Oid == OID_PNP_QUERY_POWER)
         return BREAKS(FAILS_QUERY_POWER) ? NDIS_STATUS_FAILURE : NDIS_STATUS_SUCCESS;
+    if (BREAKS(ACQUIRES_IN_A_CIRCLE) && Request->DATA.QUERY_INFORMATION.InformationBufferLength < sizeof(ULONG))
+        AcquireBoth(&OtherLock, &Adapter->Lock);
+    else
+        AcquireBoth(&Adapter->Lock, &OtherLock);
     if (Request->DATA.QUERY_INFORMATION.InformationBufferLength < sizeof(ULONG))
     {
         Request->DATA.QUERY_INFORMATION.BytesWritten = 0;
@@ -708,5 +738,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
         .ShutdownHandlerEx = ShutdownHandler,
         .CancelOidRequestHandler = CancelOid};
 
+    KeInitializeSpinLock(&OtherLock);
     return NdisMRegisterMiniportDriver(DriverObject, RegistryPath, NULL, &Characteristics, &Driver);
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct image;
+struct request;
 
 enum
 {
@@ -59,7 +60,8 @@ struct held_lock
     const volatile void *handle; /* in-stack queued locks: the KLOCK_QUEUE_HANDLE */
     uint8_t family;              /* enum lock_family */
     uint8_t old_irql;
-    uint8_t raised; /* the acquire raised the IRQL (the AtDpcLevel forms do not) */
+    uint8_t raised;    /* the acquire raised the IRQL (the AtDpcLevel forms do not) */
+    const void *place; /* whither the acquiring function returns */
 };
 
 #define ACTOR_NO_DEADLINE UINT64_MAX
@@ -79,6 +81,7 @@ struct actor
     uint16_t call_depth;         /* calls into drivers under way, one inside the other */
     uint32_t operation;          /* on whose behalf it runs; 0 for the host's own work */
     struct image *image;         /* whose code is running, NULL for the host's */
+    struct request *request;     /* that a dispatch routine was called with and has not returned for, or NULL */
     const char *handler;         /* the innermost handler under way, a literal; NULL outside */
     const volatile void *object; /* of `point` */
     const char *purpose; /* what a wait is for, a literal for messages: "an event"; NULL: the point's name says it */

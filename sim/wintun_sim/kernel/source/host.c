@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "happens.h"
+#include "lock_order.h"
 #include "scheduler.h"
 #include "shadow.h"
 
@@ -83,9 +84,10 @@ struct host *host_open(size_t arena_size, char *error, size_t error_size)
     host->oracle = oracle_first_new();
     host->watch = watch_new();
     host->image_files = image_files_new();
+    host->lock_order = lock_order_new();
     host->happens = happens_new();
     if (host->log.storage == NULL || host->oracle == NULL || host->watch == NULL || host->image_files == NULL ||
-        host->happens == NULL || !protect_guards(base + layout.stacks))
+        host->lock_order == NULL || host->happens == NULL || !protect_guards(base + layout.stacks))
     {
         snprintf(error, error_size, "the system refuses memory for a host: %s", strerror(errno));
         host_close(host);
@@ -108,6 +110,7 @@ void host_close(struct host *host)
     oracle_delete(host->oracle);
     watch_delete(host->watch);
     image_files_delete(host->image_files);
+    lock_order_delete(host->lock_order);
     happens_delete(host->happens);
 #ifdef WITH_ASAN
     /* An abandoned stack keeps its poison, and the sanitizer would hold it against whoever is mapped here next. */

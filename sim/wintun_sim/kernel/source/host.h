@@ -59,7 +59,8 @@ struct host
     struct watch *watch;   /* not NULL */
     struct oracle *oracle; /* not NULL; oracle_first until somebody puts another one here, and deletes the one before */
     struct image_files *image_files;
-    struct happens *happens; /* happens.h */
+    struct lock_order *lock_order; /* not NULL */
+    struct happens *happens;       /* happens.h */
     /* The rooms that are built upon this core: */
     struct io_room *io;
     struct ndis_room *ndis;

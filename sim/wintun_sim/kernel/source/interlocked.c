@@ -8,6 +8,7 @@
 
 #include "happens.h"
 #include "host.h"
+#include "io_room.h"
 
 static void begin(PLIST_ENTRY list, PKSPIN_LOCK lock, const char *caller)
 {
@@ -21,6 +22,7 @@ static void begin(PLIST_ENTRY list, PKSPIN_LOCK lock, const char *caller)
 
 PLIST_ENTRY FASTCALL ExInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
 {
+    request_check_interlocked(ListEntry, "ExInterlockedInsertHeadList");
     begin(ListHead, Lock, "ExInterlockedInsertHeadList");
     PLIST_ENTRY first = IsListEmpty(ListHead) ? NULL : ListHead->Flink;
     InsertHeadList(ListHead, ListEntry);
@@ -29,6 +31,7 @@ PLIST_ENTRY FASTCALL ExInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENT
 
 PLIST_ENTRY FASTCALL ExInterlockedInsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
 {
+    request_check_interlocked(ListEntry, "ExInterlockedInsertTailList");
     begin(ListHead, Lock, "ExInterlockedInsertTailList");
     PLIST_ENTRY last = IsListEmpty(ListHead) ? NULL : ListHead->Blink;
     InsertTailList(ListHead, ListEntry);

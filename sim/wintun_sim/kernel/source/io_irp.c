@@ -285,13 +285,35 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
     request_finish(request, Irp->IoStatus.Status, Irp->IoStatus.Information);
 }
 
+static bool is_marked(const struct request *request)
+{
+    return (request->irp->Tail.Overlay.CurrentStackLocation->Control & SL_PENDING_RETURNED) != 0;
+}
+
+void request_published(struct request *request)
+{
+    if (!request->complete && request->irp->Tail.Overlay.ListEntry.Flink != NULL && !is_marked(request))
+        request->unmarked = true;
+}
+
+void request_check_interlocked(const void *entry, const char *caller)
+{
+    const struct block *block = arena_block_of(entry);
+    if (block == NULL || block->kind != BLOCK_IRP || !block_is_live(block))
+        return;
+    const struct host_irp *whole = block_bytes(block);
+    if (entry == &whole->irp.Tail.Overlay.ListEntry && !whole->request->complete && !is_marked(whole->request))
+        rule_broken("MarkingInterlockedQueuedIrps",
+                    "%s was given %s before IoMarkIrpPending was called: whoever takes it out of the list may complete "
+                    "it first",
+                    caller, major_name(whole->request->major));
+}
+
 /* What the dispatch routine returned against what it did with the IRP. */
 static void check_return(const struct request *request, NTSTATUS returned)
 {
     const char *name = major_name(request->major);
-    const bool marked = request->complete
-                            ? request->was_marked
-                            : (request->irp->Tail.Overlay.CurrentStackLocation->Control & SL_PENDING_RETURNED) != 0;
+    const bool marked = request->complete ? request->was_marked : is_marked(request);
     if (returned == STATUS_PENDING)
     {
         if (!marked && request->complete)
@@ -301,6 +323,11 @@ static void check_return(const struct request *request, NTSTATUS returned)
                         name);
         else if (!marked)
             rule_broken("MarkIrpPending2", "STATUS_PENDING was returned for %s without IoMarkIrpPending", name);
+        else if (request->unmarked)
+            rule_broken("MarkingQueuedIrps",
+                        "%s was put into a queue, and the spin lock released, before IoMarkIrpPending was called: "
+                        "whoever takes it out of the queue may complete it first",
+                        name);
         return;
     }
     if (marked)
@@ -332,7 +359,11 @@ NTSTATUS request_dispatch(struct request *request, bool wait)
     struct call call;
     call_enter(&call, major_name(request->major), request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
                miniport_image(device->miniport));
+    struct actor *actor = actor_current();
+    struct request *outer = actor->request;
+    actor->request = request;
     const NTSTATUS returned = dispatch(device->object, request->irp);
+    actor->request = outer;
     check_return(request, returned);
     call_leave(&call);
     while (wait && !request->complete)

@@ -78,6 +78,7 @@ struct request
     uint8_t cancels; /* cancel calls under way, which keep the IRP itself */
     bool complete;
     bool was_marked;  /* IoMarkIrpPending had been called when it completed */
+    bool unmarked;    /* it was in a queue when the lock over that was released, and IoMarkIrpPending not yet called */
     bool at_dispatch; /* the dispatch call is made at DISPATCH_LEVEL */
 };
 
@@ -167,6 +168,13 @@ NTSTATUS request_dispatch(struct request *request, bool wait);
 bool request_cancel(struct request *request, bool at_dispatch);
 
 struct request *request_find(uint32_t id);
+
+/* To be called when the dispatch routine under way releases a spin lock: whoever takes the request out of a queue now
+ * may complete it. */
+void request_published(struct request *request);
+
+/* To be called before `entry` is put into a list that others take from without a lock of the driver's. */
+void request_check_interlocked(const void *entry, const char *caller);
 
 /* What IoSetCancelRoutine is to drivers, an interlocked exchange. */
 DRIVER_CANCEL *irp_exchange_cancel(IRP *irp, DRIVER_CANCEL *routine);

@@ -9,6 +9,8 @@
 
 #include "happens.h"
 #include "host.h"
+#include "io_room.h"
+#include "lock_order.h"
 #include "rule_fast.h"
 
 #define WORD_MAGIC   UINT64_C(0x4b434f4c4e490000) /* the upper 48 bits */
@@ -39,6 +41,7 @@ void lock_initialize(volatile uint64_t *word)
     if (holder != NULL)
         rule_broken("SpinLock", "a spin lock is initialised while it is held");
     *word = WORD_MAGIC;
+    lock_order_begin(word);
 }
 
 struct held_lock *lock_find(struct actor *actor, const volatile void *address)
@@ -148,7 +151,7 @@ static void take(struct actor *actor, enum lock_family family, volatile uint64_t
 }
 
 uint8_t lock_acquire(enum lock_family family, volatile uint64_t *word, const volatile void *handle, bool raises,
-                     const char *caller)
+                     const char *caller, const void *place)
 {
     struct actor *actor = actor_current();
     uint8_t old_irql = actor->irql;
@@ -162,14 +165,17 @@ uint8_t lock_acquire(enum lock_family family, volatile uint64_t *word, const vol
                     "%s waits for a lock that this processor holds already: it waits for ever", caller);
     if (raises && actor->irql < DISPATCH_LEVEL)
         actor->irql = DISPATCH_LEVEL;
+    const struct held_lock wanted = {word, handle, (uint8_t)family, old_irql, raises, place};
+    if (actor->held_count != 0)
+        lock_order_acquire(actor, &wanted);
     do
         actor_wait(POINT_ACQUIRE, word, is_free(word), ACTOR_NO_DEADLINE);
     while (!is_free(word));
-    take(actor, family, word, (struct held_lock){word, handle, (uint8_t)family, old_irql, raises});
+    take(actor, family, word, wanted);
     return old_irql;
 }
 
-bool lock_try(enum lock_family family, volatile uint64_t *word, const char *caller)
+bool lock_try(enum lock_family family, volatile uint64_t *word, const char *caller, const void *place)
 {
     struct actor *actor = actor_current();
     rule_irql(rules_of[family].at_dispatch, caller, DISPATCH_LEVEL, HIGH_LEVEL);
@@ -177,7 +183,7 @@ bool lock_try(enum lock_family family, volatile uint64_t *word, const char *call
     schedule_point(POINT_ACQUIRE, word);
     if (!is_free(word))
         return false;
-    take(actor, family, word, (struct held_lock){word, NULL, (uint8_t)family, actor->irql, false});
+    take(actor, family, word, (struct held_lock){word, NULL, (uint8_t)family, actor->irql, false, place});
     return true;
 }
 
@@ -225,6 +231,8 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
                     lowers ? "lowers" : "does not lower", held->raised ? "" : " not");
     if (lowers)
         check_irql(actor, held, irql, caller);
+    if (actor->request != NULL)
+        request_published(actor->request);
     lock_pop(actor, held);
     if (lowers)
         actor->irql = irql;
@@ -257,7 +265,7 @@ VOID NTAPI KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
 
 KIRQL FASTCALL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
 {
-    return lock_acquire(LOCK_KE_SPIN, word_of(SpinLock), NULL, true, "KeAcquireSpinLock");
+    return lock_acquire(LOCK_KE_SPIN, word_of(SpinLock), NULL, true, "KeAcquireSpinLock", CALLER_PLACE);
 }
 
 VOID NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
@@ -267,7 +275,7 @@ VOID NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 
 VOID NTAPI KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    lock_acquire(LOCK_KE_SPIN, word_of(SpinLock), NULL, false, "KeAcquireSpinLockAtDpcLevel");
+    lock_acquire(LOCK_KE_SPIN, word_of(SpinLock), NULL, false, "KeAcquireSpinLockAtDpcLevel", CALLER_PLACE);
 }
 
 VOID NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
@@ -277,7 +285,7 @@ VOID NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 
 BOOLEAN FASTCALL KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    return lock_try(LOCK_KE_SPIN, word_of(SpinLock), "KeTryToAcquireSpinLockAtDpcLevel");
+    return lock_try(LOCK_KE_SPIN, word_of(SpinLock), "KeTryToAcquireSpinLockAtDpcLevel", CALLER_PLACE);
 }
 
 BOOLEAN FASTCALL KeTestSpinLock(PKSPIN_LOCK SpinLock)
@@ -296,15 +304,15 @@ static void fill_handle(PKLOCK_QUEUE_HANDLE handle, PKSPIN_LOCK lock, KIRQL old_
 
 VOID FASTCALL KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KIRQL old_irql =
-        lock_acquire(LOCK_KE_QUEUED, word_of(SpinLock), LockHandle, true, "KeAcquireInStackQueuedSpinLock");
+    KIRQL old_irql = lock_acquire(LOCK_KE_QUEUED, word_of(SpinLock), LockHandle, true, "KeAcquireInStackQueuedSpinLock",
+                                  CALLER_PLACE);
     fill_handle(LockHandle, SpinLock, old_irql);
 }
 
 VOID FASTCALL KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KIRQL old_irql =
-        lock_acquire(LOCK_KE_QUEUED, word_of(SpinLock), LockHandle, false, "KeAcquireInStackQueuedSpinLockAtDpcLevel");
+    KIRQL old_irql = lock_acquire(LOCK_KE_QUEUED, word_of(SpinLock), LockHandle, false,
+                                  "KeAcquireInStackQueuedSpinLockAtDpcLevel", CALLER_PLACE);
     fill_handle(LockHandle, SpinLock, old_irql);
 }
 
@@ -342,7 +350,7 @@ static volatile uint64_t *cancel_word(void)
 
 VOID NTAPI IoAcquireCancelSpinLock(PKIRQL Irql)
 {
-    *Irql = lock_acquire(LOCK_CANCEL, cancel_word(), NULL, true, "IoAcquireCancelSpinLock");
+    *Irql = lock_acquire(LOCK_CANCEL, cancel_word(), NULL, true, "IoAcquireCancelSpinLock", CALLER_PLACE);
 }
 
 VOID NTAPI IoReleaseCancelSpinLock(KIRQL Irql)

@@ -18,6 +18,9 @@ struct locks
     struct remove_lock_holder *remove_locks; /* acquired and not yet released, newest first */
 };
 
+/* Of a function that drivers import: where in the driver it was called. */
+#define CALLER_PLACE __builtin_return_address(0)
+
 /* How many spin locks the actor holds, the cancel spin lock included. */
 unsigned lock_spin_count(const struct actor *actor);
 
@@ -33,13 +36,13 @@ struct actor *lock_holder(const volatile void *address);
 void lock_initialize(volatile uint64_t *word);
 
 /* Acquires as the function `caller` of that family does; `raises`: from <= DISPATCH_LEVEL, raising to it, else the
- * caller must be there. Returns the IRQL before. `handle`: of in-stack queued locks.
+ * caller must be there. Returns the IRQL before. `handle`: of in-stack queued locks. `place`: see CALLER_PLACE.
  */
 uint8_t lock_acquire(enum lock_family family, volatile uint64_t *word, const volatile void *handle, bool raises,
-                     const char *caller);
+                     const char *caller, const void *place);
 
 /* Acquires if that takes no waiting, at DISPATCH_LEVEL. */
-bool lock_try(enum lock_family family, volatile uint64_t *word, const char *caller);
+bool lock_try(enum lock_family family, volatile uint64_t *word, const char *caller, const void *place);
 
 /* Releases; `lowers`: sets the IRQL to `irql`. */
 void lock_release(enum lock_family family, volatile uint64_t *word, const volatile void *handle, bool lowers,

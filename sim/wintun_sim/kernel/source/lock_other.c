@@ -9,6 +9,7 @@
 
 #include "happens.h"
 #include "host.h"
+#include "lock_order.h"
 
 enum
 {
@@ -20,7 +21,7 @@ static const volatile void *for_sharing(PEX_SPIN_LOCK lock)
     return (const volatile char *)lock + 1;
 }
 
-static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const char *caller)
+static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const char *caller, const void *place)
 {
     struct actor *actor = actor_current();
     KIRQL old_irql = actor->irql;
@@ -37,6 +38,10 @@ static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const c
         rule_broken("SpinLock", "%s waits for a lock that this processor holds already", caller);
     if (raises && actor->irql < DISPATCH_LEVEL)
         actor->irql = DISPATCH_LEVEL;
+    const uint8_t family = exclusive ? LOCK_EX_EXCLUSIVE : LOCK_EX_SHARED;
+    const struct held_lock wanted = {lock, NULL, family, old_irql, raises, place};
+    if (actor->held_count != 0)
+        lock_order_acquire(actor, &wanted);
     const volatile void *object = exclusive ? (const volatile void *)lock : for_sharing(lock);
     do
         actor_wait(POINT_ACQUIRE, object, exclusive ? *lock == 0 : *lock >= 0, ACTOR_NO_DEADLINE);
@@ -48,8 +53,7 @@ static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const c
     happens_acquire(lock);
     if (exclusive)
         happens_acquire(for_sharing(lock));
-    uint8_t family = exclusive ? LOCK_EX_EXCLUSIVE : LOCK_EX_SHARED;
-    lock_push(actor, (struct held_lock){lock, NULL, family, old_irql, raises});
+    lock_push(actor, wanted);
     return old_irql;
 }
 
@@ -80,12 +84,12 @@ static void release_ex(PEX_SPIN_LOCK lock, bool exclusive, bool lowers, KIRQL ir
 
 KIRQL NTAPI ExAcquireSpinLockShared(PEX_SPIN_LOCK SpinLock)
 {
-    return acquire_ex(SpinLock, false, true, "ExAcquireSpinLockShared");
+    return acquire_ex(SpinLock, false, true, "ExAcquireSpinLockShared", CALLER_PLACE);
 }
 
 VOID NTAPI ExAcquireSpinLockSharedAtDpcLevel(PEX_SPIN_LOCK SpinLock)
 {
-    acquire_ex(SpinLock, false, false, "ExAcquireSpinLockSharedAtDpcLevel");
+    acquire_ex(SpinLock, false, false, "ExAcquireSpinLockSharedAtDpcLevel", CALLER_PLACE);
 }
 
 VOID NTAPI ExReleaseSpinLockShared(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
@@ -100,12 +104,12 @@ VOID NTAPI ExReleaseSpinLockSharedFromDpcLevel(PEX_SPIN_LOCK SpinLock)
 
 KIRQL NTAPI ExAcquireSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
 {
-    return acquire_ex(SpinLock, true, true, "ExAcquireSpinLockExclusive");
+    return acquire_ex(SpinLock, true, true, "ExAcquireSpinLockExclusive", CALLER_PLACE);
 }
 
 VOID NTAPI ExAcquireSpinLockExclusiveAtDpcLevel(PEX_SPIN_LOCK SpinLock)
 {
-    acquire_ex(SpinLock, true, false, "ExAcquireSpinLockExclusiveAtDpcLevel");
+    acquire_ex(SpinLock, true, false, "ExAcquireSpinLockExclusiveAtDpcLevel", CALLER_PLACE);
 }
 
 VOID NTAPI ExReleaseSpinLockExclusive(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
@@ -139,7 +143,7 @@ LOGICAL NTAPI ExTryConvertSharedSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
 
 /* Count is FM_LOCK_BIT while a fast mutex is free. `raises`: to APC_LEVEL, which the Unsafe forms and guarded mutexes
  * do not. */
-static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char *caller)
+static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char *caller, const void *place)
 {
     struct actor *actor = actor_current();
     KIRQL old_irql = actor->irql;
@@ -151,6 +155,9 @@ static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char
     }
     if (lock_is_held(actor, mutex))
         rule_broken("FastMutex", "%s waits for a mutex that this thread holds already: it waits for ever", caller);
+    const struct held_lock wanted = {mutex, NULL, LOCK_FAST_MUTEX, old_irql, raises, place};
+    if (waits && actor->held_count != 0)
+        lock_order_acquire(actor, &wanted);
     if (!waits)
     {
         schedule_point(POINT_ACQUIRE, mutex);
@@ -165,7 +172,7 @@ static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char
     mutex->OldIrql = old_irql;
     actor_taken(mutex);
     happens_acquire(mutex);
-    lock_push(actor, (struct held_lock){mutex, NULL, LOCK_FAST_MUTEX, old_irql, raises});
+    lock_push(actor, wanted);
     if (raises)
         actor->irql = APC_LEVEL;
     return true;
@@ -195,12 +202,12 @@ static void release_mutex(PFAST_MUTEX mutex, bool lowers, const char *caller)
 
 VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
-    acquire_mutex(FastMutex, true, true, "ExAcquireFastMutex");
+    acquire_mutex(FastMutex, true, true, "ExAcquireFastMutex", CALLER_PLACE);
 }
 
 BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
-    return acquire_mutex(FastMutex, true, false, "ExTryToAcquireFastMutex");
+    return acquire_mutex(FastMutex, true, false, "ExTryToAcquireFastMutex", CALLER_PLACE);
 }
 
 VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
@@ -210,7 +217,7 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
 
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
-    acquire_mutex(FastMutex, false, true, "ExAcquireFastMutexUnsafe");
+    acquire_mutex(FastMutex, false, true, "ExAcquireFastMutexUnsafe", CALLER_PLACE);
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
@@ -225,12 +232,12 @@ VOID NTAPI KeInitializeGuardedMutex(PKGUARDED_MUTEX Mutex)
 
 VOID NTAPI KeAcquireGuardedMutex(PKGUARDED_MUTEX Mutex)
 {
-    acquire_mutex(Mutex, false, true, "KeAcquireGuardedMutex");
+    acquire_mutex(Mutex, false, true, "KeAcquireGuardedMutex", CALLER_PLACE);
 }
 
 BOOLEAN NTAPI KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX Mutex)
 {
-    return acquire_mutex(Mutex, false, false, "KeTryToAcquireGuardedMutex");
+    return acquire_mutex(Mutex, false, false, "KeTryToAcquireGuardedMutex", CALLER_PLACE);
 }
 
 VOID NTAPI KeReleaseGuardedMutex(PKGUARDED_MUTEX Mutex)

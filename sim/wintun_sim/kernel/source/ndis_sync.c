@@ -25,7 +25,8 @@ VOID NTAPI NdisFreeSpinLock(PNDIS_SPIN_LOCK SpinLock)
 
 VOID NTAPI NdisAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock)
 {
-    SpinLock->OldIrql = lock_acquire(LOCK_NDIS_SPIN, word_of(SpinLock), NULL, true, "NdisAcquireSpinLock");
+    SpinLock->OldIrql =
+        lock_acquire(LOCK_NDIS_SPIN, word_of(SpinLock), NULL, true, "NdisAcquireSpinLock", CALLER_PLACE);
 }
 
 VOID NTAPI NdisReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock)
@@ -35,7 +36,8 @@ VOID NTAPI NdisReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock)
 
 VOID NTAPI NdisDprAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock)
 {
-    SpinLock->OldIrql = lock_acquire(LOCK_NDIS_SPIN, word_of(SpinLock), NULL, false, "NdisDprAcquireSpinLock");
+    SpinLock->OldIrql =
+        lock_acquire(LOCK_NDIS_SPIN, word_of(SpinLock), NULL, false, "NdisDprAcquireSpinLock", CALLER_PLACE);
 }
 
 VOID NTAPI NdisDprReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock)

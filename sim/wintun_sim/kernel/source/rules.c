@@ -98,6 +98,7 @@ static const struct rule known_rules[] = {
     {"NdisTimedDataSend", DEVTEST "ndis-ndistimeddatasend", "0xC4/0x9200D"},
     {"NdisTimedDataHang", DEVTEST "ndis-ndistimeddatahang", "0xC4/0x9200F"},
     /* Use of the kernel */
+    {"DeadlockDetection", DEVTEST "deadlock-detection", "0xC4/0x1001"},
     {"NullCheck", DEVTEST "nullcheckw", NULL},
     {"DoubleFetch", DEVTEST "wdm-doublefetch", NULL},
     {"SafeStrings", DEVTEST "wdm-safestrings", NULL},

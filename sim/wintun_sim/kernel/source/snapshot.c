@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "lock_order.h"
 #include "scheduler.h"
 #include "shadow.h"
 
@@ -133,6 +134,7 @@ void snapshot_restore(const struct snapshot *snapshot)
     }
     current_host->oracle = oracle;
     current_host->instrument.observer = observer;
+    lock_order_restored(then->arena.serial);
 }
 
 void snapshot_delete(struct snapshot *snapshot)

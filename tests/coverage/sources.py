@@ -10,7 +10,7 @@ from typing import Final
 from tests.coverage.counts import Counts
 from tests.coverage.machine import CountingMachine
 from tests.model.test_races import HALT, LARGEST, OPENED, PAUSE, RUNNING, SETUPS, read, send
-from tests.model.test_refinement import CALLS, may_overlap
+from tests.model.test_space import CALLS, may_overlap
 from tests.model.world import bundle, ipv4, nbl
 from wintun_sim.check.main import plan
 from wintun_sim.check.task import draw

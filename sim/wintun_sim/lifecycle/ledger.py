@@ -95,40 +95,12 @@ class Ledger:
         self._under_way: dict[str, Operation] = {}
         self._lent: dict[str, Lent] = {}
         self._half_paused: set[str] = set()
-        self._refusals: dict[type[Operation], Callable[[Any], str | None]] = {
-            Load: lambda operation: None,
-            Unload: self._refuse_unload,
-            Initialize: self._refuse_initialize,
-            Create: self._refuse_create,
-            Cleanup: self._refuse_cleanup,
-            Close: self._refuse_close,
-            Read: self._refuse_transfer,
-            Write: self._refuse_transfer,
-            Cancel: self._refuse_cancel,
-            **dict.fromkeys((Halt, Shutdown, SetPower, CancelSend), self._refuse_call),
-            Restart: self._refuse_restart,
-            Pause: self._refuse_pause,
-            SurpriseRemove: self._refuse_surprise_remove,
-            Oid: self._refuse_oid,
-            Send: self._refuse_send,
-        }
-        self._beginnings: dict[type[Operation], Callable[[Any], None]] = {
-            Load: self._begin_load,
-            Unload: self._begin_unload,
-            Initialize: self._begin_initialize,
-            Create: self._begin_create,
-            Cleanup: self._begin_request,
-            Close: self._begin_request,
-            Read: self._begin_request,
-            Write: self._begin_request,
-            **dict.fromkeys(_CALLS.keys() - {Initialize}, self._begin_call),
-        }
 
     # What whoever holds the ledger asks and tells
 
     def refusal(self, operation: Operation) -> str | None:
         """Return why Windows would never do this now, or None if it might. Raises ValueError for an unknown name."""
-        return self._refusals[type(operation)](operation)
+        return _REFUSALS[type(operation)](self, operation)
 
     def admit(self, operation: Operation) -> str | None:
         """Begin an operation, or return why it is refused; what a refused operation would have named exists in name
@@ -143,12 +115,12 @@ class Ledger:
                 if name
                 else f"{operation.verb}: an operation needs a name"
             )
-        reason = self._refusals[type(operation)](operation)
+        reason = _REFUSALS[type(operation)](self, operation)
         self._names.add(name)
         if reason is None:
-            begin = self._beginnings.get(type(operation))
+            begin = _BEGINNINGS.get(type(operation))
             if begin is not None:
-                begin(operation)
+                begin(self, operation)
         else:
             self._note_refused(operation)
         return reason
@@ -190,6 +162,14 @@ class Ledger:
     def state(self, adapter: str) -> State:
         """Return the adapter's state as NDIS keeps it."""
         return self._adapter(adapter, "state").state
+
+    def key(self) -> tuple[object, ...]:
+        """Return all that refusals depend on as one hashable value, whatever the order in which it came to be."""
+        records: list[Driver | Adapter | Handle] = [*self.drivers.values(), *self.adapters.values()]
+        records += self.handles.values()
+        pending = frozenset(name for name, is_pending in self.reads.items() if is_pending)
+        named = (frozenset(self._names), frozenset(self._under_way), frozenset(self._half_paused))
+        return (frozenset(record.key() for record in records), frozenset(self.reads), pending, *named)
 
     # Finding what a name stands for
 
@@ -500,3 +480,33 @@ class Ledger:
         adapter.calls.pop(operation.name, None)
         if adapter.state is before:
             adapter.state = after
+
+
+_REFUSALS: Final[dict[type[Operation], Callable[[Ledger, Any], str | None]]] = {
+    Load: lambda ledger, operation: None,
+    Unload: Ledger._refuse_unload,
+    Initialize: Ledger._refuse_initialize,
+    Create: Ledger._refuse_create,
+    Cleanup: Ledger._refuse_cleanup,
+    Close: Ledger._refuse_close,
+    Read: Ledger._refuse_transfer,
+    Write: Ledger._refuse_transfer,
+    Cancel: Ledger._refuse_cancel,
+    **dict.fromkeys((Halt, Shutdown, SetPower, CancelSend), Ledger._refuse_call),
+    Restart: Ledger._refuse_restart,
+    Pause: Ledger._refuse_pause,
+    SurpriseRemove: Ledger._refuse_surprise_remove,
+    Oid: Ledger._refuse_oid,
+    Send: Ledger._refuse_send,
+}
+_BEGINNINGS: Final[dict[type[Operation], Callable[[Ledger, Any], None]]] = {
+    Load: Ledger._begin_load,
+    Unload: Ledger._begin_unload,
+    Initialize: Ledger._begin_initialize,
+    Create: Ledger._begin_create,
+    Cleanup: Ledger._begin_request,
+    Close: Ledger._begin_request,
+    Read: Ledger._begin_request,
+    Write: Ledger._begin_request,
+    **dict.fromkeys(_CALLS.keys() - {Initialize}, Ledger._begin_call),
+}

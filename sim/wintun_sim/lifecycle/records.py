@@ -44,6 +44,10 @@ class Driver:
         self.adapters = 0
         self.files = 0
 
+    def key(self) -> tuple[object, ...]:
+        """Return the record as a hashable value."""
+        return (self.name, self.phase, self.adapters, self.files)
+
 
 class Adapter:
     """One Initialize, as the host sees it.
@@ -65,6 +69,11 @@ class Adapter:
         self.removed = False
         self.calls: dict[str, Call] = {}
 
+    def key(self) -> tuple[object, ...]:
+        """Return the record as a hashable value."""
+        counts = (self.power, self.nbls, self.handles)
+        return (self.name, self.state, self.exists, self.removed, *counts, frozenset(self.calls))
+
 
 class Handle:
     """One Create, as the host sees it. ``requests`` counts its requests that are not complete."""
@@ -76,6 +85,10 @@ class Handle:
         self.adapter = adapter
         self.phase = HandlePhase.OPENING
         self.requests = 0
+
+    def key(self) -> tuple[object, ...]:
+        """Return the record as a hashable value."""
+        return (self.name, self.phase, self.requests)
 
 
 class Lent:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from types import GeneratorType
-from typing import Any
+from typing import Any, Final
 
 from wintun_sim.model.core import Steps, Until
 from wintun_sim.model.machine import ModelMachine, Stuck
@@ -110,12 +110,19 @@ def _places(steps: Steps | None) -> Iterable[object]:
 
 
 def _locals(names: dict[str, Any]) -> tuple[object, ...]:
-    return tuple((name, _freeze(value)) for name, value in names.items() if name != "self")
+    return tuple([(name, _freeze(value)) for name, value in names.items() if name != "self"])
+
+
+_PLAIN: Final = frozenset({int, bool, str, bytes, type(None)})
 
 
 def _freeze(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Operation):
+        return value.name
     if isinstance(value, (list, tuple)):
-        return tuple(_freeze(item) for item in value)
+        return tuple([_freeze(item) for item in value])
     key = getattr(value, "key", None)
     if callable(key):
         return key()

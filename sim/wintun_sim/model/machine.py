@@ -80,26 +80,6 @@ class ModelMachine:
         self._unloads: dict[str, str] = {}
         self._again: dict[str, str] = {}
         self._sending_again: set[str] = set()
-        self._starts: Final[dict[type[Operation], Callable[[Any], Steps]]] = {
-            Load: self._load,
-            Unload: self._unload,
-            Initialize: self._initialize,
-            Restart: lambda operation: self.adapters[operation.adapter].restart(operation.name),
-            Pause: lambda operation: self.adapters[operation.adapter].pause(operation.name),
-            Halt: self._halt,
-            Shutdown: self._shutdown,
-            SurpriseRemove: lambda operation: self.adapters[operation.adapter].surprise_remove(operation.name),
-            SetPower: self._set_power,
-            Oid: lambda operation: self.adapters[operation.adapter].oid(operation),
-            Send: self._send,
-            CancelSend: lambda operation: self.adapters[operation.adapter].cancel_send(operation.cancel_id),
-            Create: self._create,
-            Cleanup: self._cleanup,
-            Close: self._close,
-            Read: self._read,
-            Write: self._write,
-            Cancel: self._cancel,
-        }
 
     def perform(self, operation: Operation) -> Sequence[Event]:
         """Carry out one operation until nothing can go on, and return what happened, in order.
@@ -119,7 +99,7 @@ class ModelMachine:
 
     def start(self, operation: Operation) -> Steps:
         """Return the steps of an operation that the ledger has admitted."""
-        return self._starts[type(operation)](operation)
+        return _STARTS[type(operation)](self, operation)
 
     def settle(self) -> None:
         """Let the host take note of what happened since the last time, and do what follows from it."""
@@ -255,3 +235,25 @@ class ModelMachine:
             adapter, request = pending
             yield "IoCancelIrp is called"
             yield from adapter.cancel(request)
+
+
+_STARTS: Final[dict[type[Operation], Callable[[ModelMachine, Any], Steps]]] = {
+    Load: ModelMachine._load,
+    Unload: ModelMachine._unload,
+    Initialize: ModelMachine._initialize,
+    Restart: lambda machine, operation: machine.adapters[operation.adapter].restart(operation.name),
+    Pause: lambda machine, operation: machine.adapters[operation.adapter].pause(operation.name),
+    Halt: ModelMachine._halt,
+    Shutdown: ModelMachine._shutdown,
+    SurpriseRemove: lambda machine, operation: machine.adapters[operation.adapter].surprise_remove(operation.name),
+    SetPower: ModelMachine._set_power,
+    Oid: lambda machine, operation: machine.adapters[operation.adapter].oid(operation),
+    Send: ModelMachine._send,
+    CancelSend: lambda machine, operation: machine.adapters[operation.adapter].cancel_send(operation.cancel_id),
+    Create: ModelMachine._create,
+    Cleanup: ModelMachine._cleanup,
+    Close: ModelMachine._close,
+    Read: ModelMachine._read,
+    Write: ModelMachine._write,
+    Cancel: ModelMachine._cancel,
+}

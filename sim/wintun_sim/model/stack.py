@@ -84,6 +84,7 @@ class Stack(Pump):
             flushed = self.flush(ndis.NDIS_STATUS_PAUSED)
             yield "Shutdown: no send or write may come in"
             yield from self.give_back(flushed)
+            yield "nothing is queued any more; a pause or a power request under way may have ended by that"
         self.returned(operation)
 
     def surprise_remove(self, operation: str) -> Steps:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from wintun_sim.ndis import STATUS_PENDING, STATUS_SUCCESS
 from wintun_sim.operations.event import (
@@ -26,6 +26,7 @@ from wintun_sim.operations.event import (
     Returned,
     RuleBroken,
 )
+from wintun_sim.operations.machine import Counters
 from wintun_sim.operations.operation import (
     AdapterOperation,
     Cancel,
@@ -133,6 +134,85 @@ def _forget_pending(returns: list[Event]) -> None:
         for event in returns
         if not (isinstance(event, Returned) and event.status == STATUS_PENDING and event.operation in done)
     ]
+
+
+# An outcome to be kept in sets
+
+
+Place = tuple[str, str, str]
+"""Where an entry stands: its adapter (or driver), the sequence, and the handle where that is "irps".
+
+The sequence is one of ``SEQUENCES``, or "pending" for ``StillPending`` and "rest" for ``AtRest``.
+"""
+
+Sequences = frozenset[tuple[Place, tuple[Event | str, ...]]]
+"""An outcome that is hashable: its sequences that are not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillPending(Event):
+    """What ``sequences_of`` makes of a pause that returned NDIS_STATUS_PENDING and was not completed until the end."""
+
+    verb: ClassVar[str] = "pending"
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest(Event):
+    """What an adapter owned when all actors were done, if it owned anything: no event, but part of an outcome too."""
+
+    verb: ClassVar[str] = "at-rest"
+    adapter: str
+    counters: Counters
+
+
+def at_rest(counters: Iterable[tuple[str, Counters]]) -> list[AtRest]:
+    """Say what each adapter owns now. Of one that owns nothing nothing is said, be it there or halted."""
+    return [AtRest(adapter, counted) for adapter, counted in counters if counted != Counters(0, 0, 0)]
+
+
+def entry_of(event: Event, places: Places) -> tuple[Place, Event | str] | None:
+    """Return what an event adds to an outcome, and where; None for one that is no part of any.
+
+    That a pause is pending is none, since more of it is to come; where that never comes, ``sequences_of`` says so.
+    """
+    adapter = places.adapter_of(event)
+    match event:
+        case RuleBroken():
+            return None
+        case IrpCompleted(handle=handle):
+            return (adapter, "irps", handle), event
+        case NblCompleted():
+            return (adapter, "nbls", ""), event
+        case PacketReceived():
+            return (adapter, "packets", ""), event
+        case LinkChanged():
+            return (adapter, "links", ""), event
+        case PauseCompleted(operation):
+            return (adapter, "returns", ""), Returned(operation, STATUS_SUCCESS)
+        case Refused(operation):
+            return (adapter, "refused", ""), operation
+        case Returned(status=status) if status == STATUS_PENDING:
+            return None
+        case AtRest(owner):
+            return (owner, "rest", ""), event
+        case StillPending():
+            return (adapter, "pending", ""), event
+        case _:
+            return (adapter, "returns", ""), event
+
+
+def sequences_of(events: Iterable[Event], places: Places) -> Sequences:
+    """Return the outcome of a whole run in its hashable form."""
+    sequences: dict[Place, list[Event | str]] = {}
+    events = list(events)
+    pending = [event.operation for event in events if isinstance(event, Returned) and event.status == STATUS_PENDING]
+    completed = {event.operation for event in events if isinstance(event, PauseCompleted)}
+    for event in (*events, *(StillPending(operation) for operation in pending if operation not in completed)):
+        entry = entry_of(event, places)
+        if entry is not None:
+            sequences.setdefault(entry[0], []).append(entry[1])
+    return frozenset((place, tuple(entries)) for place, entries in sequences.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ been introduced. ``grammar`` describes the text.
 
 from wintun_sim.operations.scan import ScenarioError
 from wintun_sim.scenario.corpus import find, shipped
+from wintun_sim.scenario.ending import ending
 from wintun_sim.scenario.grammar import format_scenario, load, parse
 from wintun_sim.scenario.names import check
 from wintun_sim.scenario.scenario import Actor, Expectation, Scenario, Step
@@ -17,6 +18,7 @@ __all__ = [
     "ScenarioError",
     "Step",
     "check",
+    "ending",
     "find",
     "format_scenario",
     "load",

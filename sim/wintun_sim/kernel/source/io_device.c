@@ -57,8 +57,8 @@ static NTSTATUS check_request(const struct device_request *wanted, uint8_t *acco
     return STATUS_SUCCESS;
 }
 
-/* Over which closes and the deregistration are handed to the device's end, which comes after all of them; while its own address is that
- * of its registration's, for whoever opens it. */
+/* Over which closes and the deregistration are handed to the device's end, which comes after all of them; while its own
+ * address is that of its registration's, for whoever opens it. */
 static const volatile void *for_the_end(const struct host_device *device)
 {
     return (const volatile char *)device + 1;

@@ -8,6 +8,7 @@ import json
 import platform
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from tests.bundle import write_vectors
 from wintun_sim.integrations.pcap import shipped_captures
 from wintun_sim.scenario import load, shipped
 from wintun_sim.testing.damage import damaged_examples
-from wintun_sim.trace import Trace, TraceStep, to_json
+from wintun_sim.trace import Trace, TraceStep, course_of, course_to_json, from_json, to_json
 from wintun_sim.trace.schedule import Schedule
 
 LARGEST: Final = 20_000
@@ -136,6 +137,16 @@ def lines() -> list[bytes]:
     return [*found, found[0] + found[1], found[1][:-3], found[0][:20]]
 
 
+def draw() -> list[bytes]:
+    """Return traces as JSON, and courses, of two actors too."""
+    courses = [course_of(from_json(json.loads(each))) for each in trace()[:5]]
+    moments = tuple(
+        replace(moment, actor="ab"[place % 2], words="x") for place, moment in enumerate(courses[0].moments)
+    )
+    courses.append(replace(courses[0], moments=moments, actors=("a", "b"), ended="x"))
+    return [*trace(), *(json.dumps(course_to_json(course)).encode() for course in courses)]
+
+
 def capture() -> list[bytes]:
     """Return captures: the shortest that is shipped, the beginning of another, one with a bad length, and a pcapng."""
     files = sorted((path.read_bytes() for path in shipped_captures().values()), key=len)
@@ -161,7 +172,7 @@ SEEDS: Final[Mapping[str, Callable[[], Sequence[bytes]]]] = {
     "diagnose": diagnose,
     "scenario": scenario,
     "trace": trace,
-    "draw": trace,
+    "draw": draw,
     "schedule": schedule,
     "lines": lines,
     "capture": capture,

@@ -23,7 +23,7 @@ from wintun_sim.kernel.lines import read_lines
 from wintun_sim.operations import scan
 from wintun_sim.render import mermaid, story_of, svg, terminal
 from wintun_sim.scenario import ScenarioError, format_scenario, parse
-from wintun_sim.trace import course_of, from_json, to_json
+from wintun_sim.trace import course_from_json, course_of, course_to_json, from_json, to_json
 from wintun_sim.trace.schedule import MAX_CHOICES, parse_schedule
 
 SCENARIO_BYTES: Final = 1 << 20
@@ -158,17 +158,19 @@ def lines(data: bytes) -> None:
 
 
 def draw(data: bytes) -> None:
-    """Draw a trace from JSON in each form: nothing in it reaches a terminal, Mermaid or XML as anything but words."""
+    """Draw a trace or a course from JSON in each form: nothing in it is more than words to terminal, Mermaid or XML."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
         return
+    is_course = isinstance(document, dict) and "moments" in document
     with mock.patch.object(scan, "MAX_TOTAL_BYTES", SCENARIO_BYTES):
         try:
-            read = from_json(document)
+            course = course_from_json(document) if is_course else course_of(from_json(document))
         except UsageError:
             return
-    story = story_of(course_of(read))
+        assert course_from_json(json.loads(json.dumps(course_to_json(course)))) == course
+    story = story_of(course, steps=True)
     assert all(line.isprintable() for line in terminal.render(story).splitlines())
     assert all(is_mermaid(line) for line in mermaid.render(story).splitlines())
     picture = ElementTree.fromstring(svg.render(story))

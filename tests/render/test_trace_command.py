@@ -88,6 +88,19 @@ def test_a_recorded_trace_is_drawn_as_the_run_was(tmp_path: Path, capsys: pytest
     assert shown(capsys, path) == shown(capsys, "half-read-nbl")
 
 
+@pytest.mark.parametrize("machine", ["model", "driver"])
+def test_a_run_of_actors_is_kept_and_drawn_again(
+    machine: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = str(tmp_path / "kept.json")
+    options = ("--seed", "5", "--steps")
+    drawing = shown(capsys, file, "--machine", machine, *options, "--json", kept)
+    assert shown(capsys, kept, *options) == drawing
+    document = json.loads(shown(capsys, file, "--machine", machine, *options, "--json"))
+    assert document == json.loads(Path(kept).read_text())
+    assert document["actors"] == ["client", "stack"]
+
+
 def test_the_life_of_an_adapter_is_drawn_in_each_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert "MiniportPause" in shown(capsys, "--lifecycle")
     assert shown(capsys, "--lifecycle", "--to", "mermaid").startswith("stateDiagram-v2\n")
@@ -189,6 +202,8 @@ def test_what_makes_no_sense_is_refused_in_one_line(
         ('{"traces": []}', "has 0 traces"),
         ('{"traces": [1, 2]}', "has 2 traces"),
         ('{"traces": [null]}', "a trace is NoneType"),
+        ('{"format": "wintun-sim course 1"}', "'order' is missing"),
+        ('{"format": "wintun-sim course 2"}', "the format is 'wintun-sim course 2'"),
     ],
 )
 def test_a_file_that_is_no_trace_is_refused_in_one_line(

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "scenario",
         nargs="?",
         metavar="SCENARIO",
-        help="a file, - for standard input, the name of one that ships, or a JSON file that run --json wrote",
+        help="a file, - for standard input, the name of one that ships, or a JSON file that --json wrote",
     )
     what.add_argument("--lifecycle", action="store_true", help="draw the states of an adapter instead of a run")
     parser.add_argument("--machine", choices=("model", "driver"), default="model", help="default: model")
@@ -57,13 +57,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help=f"of the timeline, in characters; default: the terminal's, 132 where there is none, {NARROWEST} at least",
     )
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="the run itself as JSON, to FILE or standard output"
+    )
     parser.set_defaults(function=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     form = arguments.to or (SUFFIXES.get(arguments.output.suffix, "terminal") if arguments.output else "terminal")
-    text = _lifecycle(form) if arguments.lifecycle else _drawn(arguments, form)
+    text = _lifecycle(arguments, form) if arguments.lifecycle else _drawn(arguments, form)
+    if arguments.json == "-" and arguments.output is None:
+        return 0
     if arguments.output is not None:
         arguments.output.write_text(text, encoding="utf-8")
     else:
@@ -71,19 +76,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lifecycle(form: str) -> str:
+def _lifecycle(arguments: argparse.Namespace, form: str) -> str:
+    from wintun_sim.errors import UsageError
     from wintun_sim.lifecycle import Order
     from wintun_sim.render import states
 
+    if arguments.json is not None:
+        raise UsageError("trace: --json writes a run; the states of an adapter are wintun_sim.lifecycle.TABLE")
     if form == "svg":
         return states.svg()
     return states.mermaid(Order.STRICT) if form == "mermaid" else states.terminal()
 
 
 def _drawn(arguments: argparse.Namespace, form: str) -> str:
+    from wintun_sim.cli.output import write_json
     from wintun_sim.render import mermaid, story_of, svg, terminal
+    from wintun_sim.trace import course_to_json
 
-    story = story_of(_course(arguments), seed=arguments.seed, steps=arguments.steps)
+    course = _course(arguments)
+    if arguments.json is not None:
+        write_json(course_to_json(course), arguments.json)
+    story = story_of(course, seed=arguments.seed, steps=arguments.steps)
     if form == "svg":
         return svg.render(story)
     if form == "mermaid":
@@ -124,15 +137,18 @@ def _course(arguments: argparse.Namespace) -> Course:
 
 
 def _recorded(path: Path) -> Course:
-    """Read a trace, or what `run --json` wrote, if it has one trace only."""
+    """Read a course, a trace, or what `run --json` wrote, if it has one trace only."""
     from wintun_sim.errors import UsageError
-    from wintun_sim.trace import course_of, from_json
+    from wintun_sim.trace import course_from_json, course_of, from_json
+    from wintun_sim.trace.course_form import COURSE_FORMAT
 
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UsageError(f"trace: {path} is no JSON: {error}") from error
     ended = ""
+    if isinstance(document, dict) and document.get("format") == COURSE_FORMAT:
+        return course_from_json(document)
     if isinstance(document, dict) and isinstance(document.get("traces"), list):
         if len(document["traces"]) != 1:
             raise UsageError(

@@ -101,36 +101,37 @@ def event_to_json(event: Event) -> Json:
 
 def from_json(value: object) -> Trace:
     """Turn such an object back into a trace. Raises ``UsageError`` for anything else."""
-    document = _object(value, "a trace")
+    document = json_object(value, "a trace")
     if document.get("format") != FORMAT:
         raise UsageError(f"trace: the format is {document.get('format')!r}, but {FORMAT!r} can be read here")
+    order, version = read_host(document)
+    steps = tuple(_step(json_object(step, "a step")) for step in json_list(document, "steps"))
+    return Trace(json_text(document, "machine"), json_text(document, "title"), order, version, steps)
+
+
+def read_host(document: Json) -> tuple[Order, tuple[int, int]]:
+    """Read how the host called the adapter: the order, and the version of NDIS. Raises ``UsageError``."""
     versions = {f"{major}.{minor}": (major, minor) for major, minor in VERSIONS}
     orders: dict[str, Order] = {"strict": "strict", "raw": "raw"}
-    order, version = _text(document, "order"), _text(document, "ndis")
+    order, version = json_text(document, "order"), json_text(document, "ndis")
     if order not in orders or version not in versions:
         raise UsageError(f"trace: there is no order {order!r} or no NDIS {version!r}")
-    steps = document.get("steps")
-    if not isinstance(steps, list):
-        raise UsageError("trace: 'steps' is not a list")
-    return Trace(
-        _text(document, "machine"),
-        _text(document, "title"),
-        orders[order],
-        versions[version],
-        tuple(_step(_object(step, "a step")) for step in steps),
-    )
+    return orders[order], versions[version]
 
 
 def _step(step: Json) -> TraceStep:
-    operation = parse_operation(Scanner(_text(step, "operation"), "trace"), _text(step, "name"))
-    events = step.get("events")
-    if not isinstance(events, list):
-        raise UsageError(f"trace: the events of {operation.name!r} are not a list")
-    return TraceStep(operation, tuple(_event(_object(event, "an event")) for event in events))
+    operation = parse_operation(Scanner(json_text(step, "operation"), "trace"), json_text(step, "name"))
+    return TraceStep(operation, read_events(step))
 
 
-def _event(values: Json) -> Event:
-    verb = _text(values, "event")
+def read_events(values: Json) -> tuple[Event, ...]:
+    """Read the events of a step. Raises ``UsageError``."""
+    return tuple(event_from_json(json_object(event, "an event")) for event in json_list(values, "events"))
+
+
+def event_from_json(values: Json) -> Event:
+    """Turn such an object back into an event. Raises ``UsageError``."""
+    verb = json_text(values, "event")
     if verb not in _EVENTS:
         raise UsageError(f"trace: there is no event {verb!r}")
     kinds = {"int": int, "str": str, "bool": bool, "bytes": str}
@@ -148,13 +149,23 @@ def _event(values: Json) -> Event:
     return _EVENTS[verb](**found)
 
 
-def _object(value: object, what: str) -> Json:
+def json_object(value: object, what: str) -> Json:
+    """Demand an object. Raises ``UsageError``."""
     if not isinstance(value, dict):
         raise UsageError(f"trace: {what} is {type(value).__name__}, not an object")
     return value
 
 
-def _text(values: Json, key: str) -> str:
+def json_list(values: Json, key: str) -> list[Any]:
+    """Demand a list at ``key``. Raises ``UsageError``."""
+    value = values.get(key)
+    if not isinstance(value, list):
+        raise UsageError(f"trace: {key!r} is not a list")
+    return value
+
+
+def json_text(values: Json, key: str) -> str:
+    """Demand a text at ``key``. Raises ``UsageError``."""
     value = values.get(key)
     if not isinstance(value, str):
         raise UsageError(f"trace: {key!r} is missing, or not a text")

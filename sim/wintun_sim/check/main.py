@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from wintun_sim.check.campaign import Watcher as ExploreWatcher
+from wintun_sim.check.campaign import run_campaign
 from wintun_sim.check.finding import Finding, say_operation
 from wintun_sim.check.isolated import Death, isolated, team
 from wintun_sim.check.machines import CURRENT, open_model
@@ -88,8 +90,14 @@ def check(
     watcher: Watcher | None = None,
     most_failing: int = MOST_FAILING,
     revision: str = CURRENT,
+    schedules: int = 0,
+    deep: bool = False,
+    explore_watcher: ExploreWatcher | None = None,
 ) -> Report:
     """Judge an image (default: the project's own driver) by a revision of the adapter, and report.
+
+    ``steps`` operations are played one at a time on both machines; then ``schedules`` of concurrent scenarios are
+    explored, ``deep`` or not (``campaign``).
 
     The same arguments give the same report, whatever ``jobs`` (worker processes; default: one for each processor).
     After ``most_failing`` tasks that failed, no more is looked for.
@@ -111,8 +119,18 @@ def check(
                 if len(failing) == most_failing or result.finding.rule == TIMEOUT:
                     report.stopped = True
                     break
-    for finding in _distinct(failing):
-        report.findings.append(explain(finding, image))
+        for finding in _distinct(failing):
+            report.findings.append(explain(finding, image))
+        if schedules and not report.stopped:
+            report.campaign = run_campaign(
+                image,
+                members,
+                seed=seed,
+                schedules=schedules,
+                deep=deep,
+                revision=revision,
+                watcher=explore_watcher,
+            )
     return report
 
 

@@ -99,15 +99,18 @@ class Refinement:
     def _open(self) -> ModelMachine:
         return open_model(self.scenario.order, self.scenario.ndis, self.revision)
 
-    def judge(self, log: RunLog, *, faulted: bool = False) -> Verdict:
-        """Judge one log. ``faulted``: something that has no counterpart in the model was made to fail or changed."""
+    def judge(self, log: RunLog, *, faulted: bool = False, ask_model: bool = True) -> Verdict:
+        """Judge one log. ``faulted``: something that has no counterpart in the model was made to fail or changed.
+
+        Without ``ask_model`` all is judged but the outcome.
+        """
         is_whole = log.result.value == _QUIET
         wrong = [_broken(event, place) for place, event in enumerate(log.events) if isinstance(event, RuleBroken)]
         record = Record(self.layout, self.setup, log.events, dict(log.counters), is_whole=is_whole)
         wrong += broken_properties(record, faulted=faulted)
         outcome = self.outcome(log.events, log.counters)
         is_judged = True
-        if is_whole and not faulted:
+        if is_whole and not faulted and ask_model:
             allowed = self.allows(outcome)
             is_judged = allowed is not None
             if allowed is False:

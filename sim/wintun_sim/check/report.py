@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wintun_sim.check.finding import Finding, say_event
+from wintun_sim.check.finding import Finding, say_event, shorten
 from wintun_sim.check.machines import describe_driver, driver_words
 from wintun_sim.check.visited import Visited
 from wintun_sim.operations import Event, RuleBroken
@@ -18,6 +18,8 @@ from wintun_sim.operations.outcome import Places, differences, outcome_of
 from wintun_sim.scenario import Expectation, Scenario, Step, format_scenario
 
 if TYPE_CHECKING:
+    from wintun_sim.check.campaign import Campaign
+    from wintun_sim.check.explore_report import Race
     from wintun_sim.check.task import Result, Task
 
 
@@ -88,11 +90,23 @@ class Report:
     visited: Visited = field(default_factory=Visited)
     findings: list[Found] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
+    campaign: Campaign | None = None
+    """What was explored, where anything was."""
+
+    @property
+    def races(self) -> list[Race]:
+        """Return what exploring found and explained."""
+        return [] if self.campaign is None else self.campaign.races
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.findings or self.races)
 
     @property
     def verdict(self) -> str:
         """Return "passed" or "failed"."""
-        return "failed" if self.findings else "passed"
+        return "failed" if self.failed else "passed"
 
     def note(self, task: Task, result: Result) -> None:
         """Count a task that is done."""
@@ -109,6 +123,8 @@ class Report:
             path = directory / found.file_name(self.seed)
             path.write_text(found.text(), encoding="utf-8")
             self.files[path.name] = path
+        for race in self.races:
+            race.write(directory)
 
     def replay(self, found: Found) -> str:
         """Return the line that shows a finding again."""
@@ -138,7 +154,9 @@ class Report:
                     "replay": self.replay(found),
                 }
                 for found in self.findings
-            ],
+            ]
+            + [race.to_json() for race in self.races],
+            "explored": None if self.campaign is None else self.campaign.to_json(),
             "counts": {
                 "steps": self.steps,
                 "stopped": self.stopped,
@@ -170,9 +188,15 @@ class Report:
             yield "stopped early: enough failures to explain"
         else:
             yield f"not visited: {', '.join(self.visited.missing()) or 'nothing that was to be visited'}"
-        if not self.findings:
+        if self.campaign is not None:
+            yield from self.campaign.lines()
+        if not self.failed:
             yield "PASSED"
             return
+        for source, discovery in () if self.campaign is None else self.campaign.also:
+            yield shorten(f"also {discovery.wrong.kind} {discovery.wrong.rule}, in {source}: {discovery.wrong.message}")
+        for number, race in enumerate(self.races):
+            yield from race.lines(picture=number == 0)
         for found in self.findings:
             finding = found.finding
             shrunk = "" if found.minimal else " (not shrunk to the end)"

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wintun_sim.cli import whole_number
+from wintun_sim.cli import verifying, whole_number
 
 if TYPE_CHECKING:
     from wintun_sim.check.report import Report
+    from wintun_sim.cli.output import Display
 
 Watcher = Callable[[int, int], None]
 
@@ -42,6 +43,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--steps", type=steps, metavar="N", help="operations to carry out; default: about 20 seconds")
     parser.add_argument(
+        "--schedules",
+        type=whole_number(0, 1_000_000_000),
+        metavar="N",
+        help="schedules of concurrent scenarios to carry out, 0 for none; default: about 40 seconds, less with fewer"
+        " --steps",
+    )
+    parser.add_argument(
+        "--deep", action="store_true", help="explore all with 3 preemptions, and without a bound: hours, not seconds"
+    )
+    parser.add_argument(
         "--pcap", type=Path, action="append", metavar="FILE", help="play this capture, not those that ship"
     )
     parser.add_argument(
@@ -58,31 +69,50 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="the report as JSON, to FILE or standard output"
     )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="write down what was done and found, so that it can be verified",
+    )
+    parser.add_argument(
+        "--verify", type=Path, metavar="FILE", help="do again what a certificate says, and compare what comes of it"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="with --verify: a few scenarios, drawn from the certificate's own hash"
+    )
     parser.set_defaults(function=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from wintun_sim.check.machines import describe_driver
-    from wintun_sim.cli.output import Progress, chosen_image, write_json
+    from wintun_sim.cli.output import Display, Progress, chosen_image, write_json
     from wintun_sim.errors import WintunSimError
 
+    if arguments.verify is not None or arguments.quick:
+        return verifying.run(arguments)
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1 << 32)
     quiet = arguments.json == "-"
     if not quiet:
         print(f"seed {seed}", flush=True)
     progress = Progress("check")
+    display = Display("check")
     try:
         image = chosen_image("check", arguments.image, arguments.plain)
         _look_at(image, arguments.output)
-        judge = _by_rules(arguments, image) if arguments.rules_only else _by_model(arguments, image)
+        judge = _by_rules(arguments, image) if arguments.rules_only else _by_model(arguments, image, display)
         if not quiet:
             print(f"driver: {describe_driver(image)}", flush=True)
         report = judge(seed, progress)
         progress.end()
+        display.end()
         report.write_files(arguments.output)
+        if arguments.certificate is not None:
+            verifying.write(arguments.certificate, report, captures_of(arguments.pcap))
     except (WintunSimError, OSError) as error:
         progress.end()
+        display.end()
         if arguments.json is not None:
             write_json(_error(seed, error), arguments.json)
         raise
@@ -92,30 +122,46 @@ def run(arguments: argparse.Namespace) -> int:
         for line in report.lines():
             print(line)
     sys.stdout.flush()
-    return 1 if report.findings else 0
+    return 1 if report.verdict == "failed" else 0
 
 
 Judge = Callable[[int, Watcher], "Report"]
 """Judges with a seed, and tells somebody how far it is."""
 
 
-def _by_model(arguments: argparse.Namespace, image: Path | None) -> Judge:
+def _by_model(arguments: argparse.Namespace, image: Path | None, display: Display) -> Judge:
     from wintun_sim.check import DEFAULT_STEPS, check
     from wintun_sim.model import revision
     from wintun_sim.scenario import load, shipped
 
-    captures = _captures(arguments.pcap)
+    captures = captures_of(arguments.pcap)
     revision(arguments.revision)
+    steps = arguments.steps or DEFAULT_STEPS
     return lambda seed, watcher: check(
         image,
         seed=seed,
-        steps=arguments.steps or DEFAULT_STEPS,
+        steps=steps,
         captures=captures,
         scenarios={name: load(path) for name, path in shipped().items()},
         jobs=arguments.jobs,
         watcher=watcher,
         revision=arguments.revision,
+        schedules=_schedules(arguments, steps),
+        deep=arguments.deep,
+        explore_watcher=display,
     )
+
+
+def _schedules(arguments: argparse.Namespace, steps: int) -> int:
+    """Return how many schedules are tried: as many as asked for, else in proportion to the steps."""
+    from wintun_sim.check import DEFAULT_STEPS
+    from wintun_sim.check.campaign import DEEP_SCHEDULES, DEFAULT_SCHEDULES
+
+    if arguments.schedules is not None:
+        return int(arguments.schedules)
+    if arguments.deep:
+        return DEEP_SCHEDULES
+    return max(min(DEFAULT_SCHEDULES * steps // DEFAULT_STEPS, DEFAULT_SCHEDULES), 1)
 
 
 def _by_rules(arguments: argparse.Namespace, image: Path | None) -> Judge:
@@ -123,8 +169,8 @@ def _by_rules(arguments: argparse.Namespace, image: Path | None) -> Judge:
     from wintun_sim.check.rules_only import DEFAULT_STEPS, check_rules
     from wintun_sim.errors import UsageError
 
-    if arguments.pcap is not None or arguments.revision != "CURRENT":
-        raise UsageError("check: --rules-only compares with no model; leave out --pcap and --revision")
+    if arguments.pcap is not None or arguments.revision != "CURRENT" or arguments.certificate is not None:
+        raise UsageError("check: --rules-only compares with no model; leave out --pcap, --revision and --certificate")
     return lambda seed, watcher: check_rules(
         image or native.driver_image(instrumented=True),
         seed=seed,
@@ -134,7 +180,8 @@ def _by_rules(arguments: argparse.Namespace, image: Path | None) -> Judge:
     )
 
 
-def _captures(files: list[Path] | None) -> dict[str, tuple[bytes, ...]]:
+def captures_of(files: list[Path] | None) -> dict[str, tuple[bytes, ...]]:
+    """Read the captures to play: those that ship, or these. Raises ``UsageError`` for one without packets."""
     from wintun_sim.errors import UsageError
     from wintun_sim.integrations.pcap import read_packets, shipped_captures
 

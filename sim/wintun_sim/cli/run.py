@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wintun_sim.cli import exploring
+
 if TYPE_CHECKING:
     from wintun_sim.check.scenarios import Run
 
@@ -44,6 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="the trace as JSON, to FILE or standard output"
     )
+    exploring.add_arguments(parser)
     parser.set_defaults(function=run)
 
 
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from wintun_sim.scenario import find, parse
 
     revision(arguments.revision)
-    on_driver = arguments.machine != "model" or arguments.rules_only
+    on_driver = arguments.machine != "model" or arguments.rules_only or exploring.wants(arguments)
     if (arguments.image is not None or arguments.plain) and not on_driver:
         raise UsageError("run: --image and --plain are for --machine driver or both; the model has no image")
     if arguments.image is not None and not arguments.image.is_file():
@@ -69,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         scenario = find(arguments.scenario)
     if not any(True for _ in scenario.operations()):
         raise UsageError(f"run: scenario {arguments.scenario}: there is no operation in it, so nothing would be tried")
+    if exploring.wants(arguments):
+        return exploring.run(arguments, scenario)
     image = chosen_image("run", arguments.image, arguments.plain)
     if arguments.rules_only:
         from wintun_sim.check.rules_only import play_rules

@@ -158,7 +158,6 @@ struct host_exploration
     uint64_t points;          /* scheduling points passed in all of them, endings not counted */
     uint64_t longest;         /* scheduling points of the longest */
     uint64_t actors;          /* most in one run, work items and DPCs included */
-    uint64_t world;           /* bytes that bring the world back before a run */
     uint64_t longest_choices; /* choices of the run that had most */
     uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
     uint32_t progress;        /* enum host_progress */

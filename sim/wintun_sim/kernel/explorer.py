@@ -14,8 +14,9 @@ What came of a run is its log; each distinct log is here once, with the choices 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
 from pathlib import Path
@@ -31,7 +32,10 @@ from wintun_sim.lifecycle import Order
 from wintun_sim.operations import Counters, Event, Load, Operation, Refused
 
 SLICE: Final = 1000
-"""Runs between two looks at progress."""
+"""Runs between two looks at progress at most."""
+
+PATIENCE: Final = 0.2
+"""Seconds between two looks at progress, about; nothing else depends on it."""
 
 UNBOUNDED: Final = 0xFFFFFFFF
 """As many preemptions as there can be."""
@@ -294,10 +298,12 @@ class Explorer:
         as further choices. ``client_writes``: so may a client change what the driver reads from its buffer for the
         second time. ``prefix``: choices with which every run begins.
         ``choices``: the run of REPLAY. More than ``log_limit`` distinct logs end the exploration, incomplete.
-        ``progress`` is called every thousand runs with the runs and distinct logs so far, and ends the exploration by
-        returning True; nothing else depends on it. Raises ``Diverged`` with the place where a run does not have the
-        choices of ``prefix`` or ``choices``, ``ValueError`` for RANDOM or PCT without ``runs`` or ``steps`` and for a
-        depth that there is not, ``DriverGone`` after ``close``.
+        ``progress`` is called every thousand runs, or sooner, with the runs and distinct logs so far, and ends the
+        exploration by returning True; nothing else depends on it.
+
+        Raises ``Diverged`` with the place where a run does not have the choices of ``prefix`` or ``choices``,
+        ``ValueError`` for RANDOM or PCT without ``runs`` or ``steps`` and for a depth that there is not, ``DriverGone``
+        after ``close``.
         """
         if strategy in (Strategy.RANDOM, Strategy.PCT) and runs is None and steps is None and progress is None:
             raise ValueError("explore: random schedules never end: say how many runs or steps there shall be")
@@ -345,7 +351,9 @@ class Explorer:
         line = lines.source(place)
         return f"{lines.function(place) or f'image +0x{place:x}'}{f' ({line})' if line is not None else ''}"
 
-    def watch(self, choices: Sequence[int]) -> tuple[Log, list[Arrival]]:
+    def watch(
+        self, choices: Sequence[int], *, fault: FaultSite | None = None, client_writes: bool = False
+    ) -> tuple[Log, list[Arrival]]:
         """Replay one run, and return what came of it and where each actor stood at each scheduling point.
 
         A choice without kind and number of options, which is just an option's number, fits every question that has
@@ -354,10 +362,23 @@ class Explorer:
         machine = self._machine
         self._lib.host_watch(machine._host, 1)
         try:
-            found = self.explore(Strategy.REPLAY, choices=choices)
-            return found.logs[0], read_arrivals(self._ffi, self._lib, machine._host, machine._names)
+            found = self.explore(Strategy.REPLAY, choices=choices, fault=fault, client_writes=client_writes)
+            arrivals = read_arrivals(self._ffi, self._lib, machine._host, machine._names)
+            counts = self._event_counts()
+            return found.logs[0], [replace(arrival, events=counts[arrival.events]) for arrival in arrivals]
         finally:
             self._lib.host_watch(machine._host, 0)
+
+    def _event_counts(self) -> list[int]:
+        """Say, of the host's events of the only log, how many events the first 0, 1, 2, … of them are here."""
+        log = self._ffi.new("struct host_log *")
+        self._lib.host_explorer_log(self._explorer, 0, log)
+        counts = [0]
+        for number in range(log.event_count):
+            event = log.events[number]
+            many = event.count if event.kind == self._lib.HOST_EVENT_NBL_COMPLETED else 1
+            counts.append(counts[-1] + many * (event.kind != self._lib.HOST_EVENT_PRINTED))
+        return counts
 
     def shards(self, depth: int, *, bound: int | None = 2) -> list[tuple[int, ...]]:
         """Return prefixes of ``depth`` choices (fewer where a run has fewer) under which every run of DEPTH_FIRST with
@@ -409,9 +430,12 @@ class Explorer:
         state = self._ffi.new("struct host_exploration *")
         left = _U64 if runs is None else runs
         stopped = False
+        slice_ = SLICE if steps is not None else 1  # a budget of steps is looked at after so many runs
         while left and not stopped and state.progress == lib.HOST_EXPLORING:
-            part = min(left, SLICE)
+            part = min(left, slice_)
+            began = time.monotonic()
             lib.host_explorer_go(self._explorer, part)
+            slice_ = min(2 * slice_, SLICE) if time.monotonic() - began < PATIENCE else max(slice_ // 2, 1)
             lib.host_explorer_state(self._explorer, state)
             left -= part
             stopped = steps is not None and state.points >= steps

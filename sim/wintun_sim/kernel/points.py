@@ -52,6 +52,9 @@ class Step:
     waited: bool
     done: bool
     """Whether the actor went on at all: at the end of a run, some may not have."""
+    arrived: int
+    then: int
+    """The places of its arrival and of the next one of its actor, among all arrivals."""
 
 
 def read_arrivals(ffi: Any, lib: Any, host: Any, names: Names) -> list[Arrival]:
@@ -102,7 +105,8 @@ def steps_of(arrivals: Sequence[Arrival], event_count: int) -> list[Step]:
     for place in sorted(latest.values()):
         last = place == len(arrivals) - 1
         events = range(ended, event_count) if last else range(0)
-        steps.append(Step(arrivals[place], events, not last, arrivals[place].actor not in arrivals[-1].runnable, False))
+        waits = arrivals[place].actor not in arrivals[-1].runnable
+        steps.append(Step(arrivals[place], events, not last, waits, False, place, len(arrivals)))
     return steps
 
 
@@ -110,4 +114,5 @@ def _step(arrivals: Sequence[Arrival], place: int, then: int) -> Step:
     arrival = arrivals[place]
     preempted = then != place + 1
     waited = preempted and arrival.actor not in arrival.runnable
-    return Step(arrival, range(arrivals[then - 1].events, arrivals[then].events), preempted, waited, True)
+    events = range(arrivals[then - 1].events, arrivals[then].events)
+    return Step(arrival, events, preempted, waited, True, place, then)

@@ -200,6 +200,7 @@ static void log_crash(uint32_t operation, const char *handler, const char *text)
         snprintf(whole, sizeof whole, "%s%s%s", handler == NULL ? "" : handler, handler == NULL ? "" : ": ", text);
     struct host_event *event = log_event(HOST_EVENT_CRASHED, operation);
     log_data(event, whole, written < 0 ? 0 : (size_t)written < sizeof whole ? (size_t)written : sizeof whole - 1);
+    wintun_sim_finding();
 }
 
 void crash_now(const char *format, ...)

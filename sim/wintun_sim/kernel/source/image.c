@@ -136,8 +136,9 @@ static bool map_copy(struct image_file *file, char *error, size_t error_size)
         snprintf(error, error_size, "a private copy could not be written: %s", strerror(errno));
         return false;
     }
+    /* By the process's number, since a debugger reads the lines of its code under the name that it is loaded by. */
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file->descriptor);
+    snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getpid(), file->descriptor);
     file->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (file->handle == NULL)
         snprintf(error, error_size, "the system's loader refuses it: %s", dlerror());

@@ -48,6 +48,12 @@ void log_storage_delete(struct log_storage *storage)
     free(storage);
 }
 
+/* Where a debugger stops: something is wrong, and whoever did it is still on the stack (wintun-sim run --gdb). */
+void __attribute__((noinline, visibility("default"))) wintun_sim_finding(void)
+{
+    __asm__ volatile("");
+}
+
 struct host_event *log_event(uint32_t kind, uint32_t operation)
 {
     struct log *log = &current_host->log;

@@ -43,6 +43,9 @@ void log_refused(uint32_t operation, const char *reason);
 
 void log_clear(void);
 
+/* Called when something is logged that is wrong; does nothing. */
+void wintun_sim_finding(void);
+
 struct log_storage *log_storage_new(void);
 void log_storage_delete(struct log_storage *storage);
 

@@ -203,6 +203,7 @@ static void report(const char *rule, uint32_t operation, const char *format, va_
     log_data(event, text, used);
     event->reserved = current_host->log.newest_broken;
     current_host->log.newest_broken = current_host->log.count;
+    wintun_sim_finding();
 }
 
 void rule_broken(const char *rule, const char *format, ...)

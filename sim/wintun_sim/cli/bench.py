@@ -7,12 +7,15 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from wintun_sim.cli import whole_number
 
 if TYPE_CHECKING:
+    from wintun_sim.bench.explore import Figure
     from wintun_sim.bench.measure import Row
+
+Measured = TypeVar("Measured", "Row", "Figure")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,6 +56,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--json", nargs="?", const="-", metavar="FILE", help="write the rows as JSON (default: to stdout)"
     )
     driver.set_defaults(function=run_driver)
+    explore = subjects.add_parser(
+        "explore",
+        help="schedules of the driver a second, and what a scheduling point costs",
+        description="Measures whole runs of one concurrent scenario on the driver's plain and instrumented image, a "
+        "scheduling point against swapcontext, and two workers against one, and prints medians, targets and verdicts. "
+        "Exit status 0: all targets met; 1: some were missed.",
+        allow_abbrev=False,
+    )
+    explore.add_argument("--rounds", type=rounds, default=11, metavar="N", help="measurements of each (default 11)")
+    explore.add_argument(
+        "--runs", type=rounds, default=50_000, metavar="N", help="runs in each measurement (default 50,000)"
+    )
+    explore.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write the figures as JSON (default: to stdout)"
+    )
+    explore.set_defaults(function=run_explore)
 
 
 def run_codec(arguments: argparse.Namespace) -> int:
@@ -125,7 +144,31 @@ def run_driver(arguments: argparse.Namespace) -> int:
     return int(missed > 0)
 
 
-def _collect(measured: Iterator[Row]) -> list[Row]:
+def run_explore(arguments: argparse.Namespace) -> int:
+    """Print the table; the exit status is 1 when a target was missed."""
+    from wintun_sim.bench.explore import measure, table
+    from wintun_sim.cli.output import write_json
+
+    figures = _collect(measure(arguments.rounds, arguments.runs))
+    verdicts = [figure.verdict for figure in figures]
+    missed = verdicts.count("missed")
+    if arguments.json is not None:
+        value = {
+            "rounds": arguments.rounds,
+            "runs": arguments.runs,
+            "missed": missed,
+            "figures": [figure.as_json() for figure in figures],
+        }
+        write_json(value, arguments.json)
+    if arguments.json == "-":
+        return int(missed > 0)
+    print(f"Medians of {arguments.rounds} rounds of {arguments.runs:,} runs.\n")
+    print(table(figures))
+    print(f"\n{verdicts.count('met')} of {missed + verdicts.count('met')} targets met.")
+    return int(missed > 0)
+
+
+def _collect(measured: Iterator[Measured]) -> list[Measured]:
     """Return the rows; on a terminal, count them while they are made."""
     rows = []
     for row in measured:

@@ -215,6 +215,11 @@ const uint32_t *host_explorer_choices(const struct host_explorer *explorer, size
 size_t host_explorer_logs(const struct host_explorer *explorer);
 void host_explorer_log(const struct host_explorer *explorer, size_t index, struct host_log *log);
 
+/* For measurements: two actors of a host at rest pass `points` scheduling points, each with a random choice between the
+ * two; and the C library's swapcontext is called `switches` times, in one thread at a time. 1, or 0 without memory. */
+int host_bench_points(struct host *host, uint64_t points);
+int host_bench_switches(uint64_t switches);
+
 /* cffi: end */
 
 #endif

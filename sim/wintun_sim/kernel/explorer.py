@@ -327,6 +327,17 @@ class Explorer:
             found.bound = pct_bound(found.actors, max(wanted.length, found.longest + found.actors), depth)
         return found
 
+    def count(self, strategy: Strategy, *, runs: int, seed: int = 0, bound: int | None = 2) -> tuple[int, int]:
+        """Make ``runs`` runs at most, and return how many were made and how many distinct logs they showed: an
+        exploration of which nothing else is wanted."""
+        wanted = self._ffi.new("struct host_strategy *")
+        wanted.bound, wanted.seed = UNBOUNDED if bound is None else bound, seed & _U64
+        self._start(strategy, wanted)
+        self._lib.host_explorer_go(self._explorer, runs)
+        state = self._ffi.new("struct host_exploration *")
+        self._lib.host_explorer_state(self._explorer, state)
+        return state.runs, self._lib.host_explorer_logs(self._explorer)
+
     def _steps_of_one_run(self) -> int:
         found = self.explore(Strategy.REPLAY)
         return found.longest + found.actors

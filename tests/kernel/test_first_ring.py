@@ -37,6 +37,15 @@ NdisOpenConfigurationEx NdisReadConfiguration NdisCloseConfiguration ExAllocateP
 ExFreePoolWithTag RtlUnicodeStringPrintf RtlCopyUnicodeString DbgPrint
 """)
 
+SECOND_RING = words("""
+IoRegisterPlugPlayNotification IoUnregisterPlugPlayNotification NdisMGetDeviceProperty IoGetDeviceObjectPointer
+ObfReferenceObject ObReferenceObjectByHandle ObOpenObjectByPointer ObfDereferenceObject ObCloseHandle ZwClose
+ZwQuerySystemInformation ZwSetSecurityObject RtlCreateAcl RtlCreateSecurityDescriptor RtlSetDaclSecurityDescriptor
+PsLookupProcessByProcessId KeStackAttachProcess KeUnstackDetachProcess ProbeForRead ProbeForWrite MmIsVerifierEnabled
+NdisSetOptionalHandlers NdisMDirectOidRequestComplete
+""")
+"""What later designs of such drivers need as well: devices that come and go, handles, processes."""
+
 # What the headers define themselves, each used once.
 INLINES = """
 NdisQueryMdl(Mdl, &Pointer, &Number, NormalPagePriority);
@@ -99,6 +108,8 @@ DRIVER = """
 #include <ndis.h>
 #include <ntstrsafe.h>
 
+NTSTATUS NTAPI ZwQuerySystemInformation(ULONG Class, PVOID Information, ULONG Length, PULONG Needed);
+
 PVOID Used[] = {%s};
 
 VOID UseInlines(PIRP Irp, PMDL Mdl, NET_BUFFER_LIST *Nbl, PIO_REMOVE_LOCK Remove, PKSPIN_LOCK Lock, PLIST_ENTRY List,
@@ -138,6 +149,11 @@ def driver_that_uses(functions: tuple[str, ...], inlines: str, place: Path) -> P
 def test_a_driver_that_uses_all_of_the_first_ring_is_loaded(tmp_path: Path) -> None:
     """It says by a status of its own that it found each address filled in."""
     with machine_of(driver_that_uses(FUNCTIONS, INLINES, tmp_path)) as machine:
+        assert list(machine.perform(Load(name="driver"))) == [Returned("driver", 0x8000001A)]
+
+
+def test_so_is_one_that_uses_all_of_the_second(tmp_path: Path) -> None:
+    with machine_of(driver_that_uses(SECOND_RING, "", tmp_path)) as machine:
         assert list(machine.perform(Load(name="driver"))) == [Returned("driver", 0x8000001A)]
 
 

@@ -29,6 +29,7 @@ extern const struct export instrument_exports[];
 extern const struct export instrument_atomic_exports[];
 extern const struct export undefined_exports[];
 extern const struct export address_exports[];
+extern const struct export handle_exports[];
 
 static const struct export *const tables[] = {
     lock_exports,        lock_other_exports, interlocked_exports,
@@ -39,7 +40,7 @@ static const struct export *const tables[] = {
     ndis_exports,        instrument_exports, instrument_atomic_exports,
     undefined_exports,   pnp_exports,        object_exports,
     io_name_exports,     process_exports,    descriptor_exports,
-    address_exports,
+    address_exports,     handle_exports,
 };
 
 enum

@@ -35,6 +35,8 @@ static const char *major_name(uint8_t major)
         return "IRP_MJ_WRITE";
     case IRP_MJ_CLEANUP:
         return "IRP_MJ_CLEANUP";
+    case IRP_MJ_PNP:
+        return "IRP_MJ_PNP";
     default:
         return "an IRP";
     }
@@ -230,9 +232,13 @@ static void request_finish(struct request *request, NTSTATUS status, uint64_t in
     if (request->id != 0)
         log_completion(request, information);
     return_buffer(request, information);
-    request->file->requests--;
     happens_release(request);
-    happens_release(file_for_close(request->file));
+    if (request->file != NULL)
+    {
+        request->file->requests--;
+        happens_release(file_for_close(request->file));
+        client_closed(request->file);
+    }
     if (request->cancels == 0)
         irp_free(request);
     actor_wake(request);
@@ -261,6 +267,14 @@ static void check_completion(const struct request *request)
                     name);
 }
 
+struct request *request_of(const IRP *irp)
+{
+    if (arena_live_block(BLOCK_IRP, irp) == NULL)
+        return NULL;
+    struct request *request = ((const struct host_irp *)(const void *)irp)->request;
+    return request->complete ? NULL : request;
+}
+
 /* IRQL <= DISPATCH_LEVEL, no spin lock held. */
 VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
 {
@@ -274,8 +288,8 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
         rule_broken("DRIVER_VERIFIER_IOMANAGER_VIOLATION", "IoCompleteRequest was given something that is not an IRP");
         return;
     }
-    struct request *request = block_is_live(block) ? ((struct host_irp *)(void *)Irp)->request : NULL;
-    if (request == NULL || request->complete)
+    struct request *request = request_of(Irp);
+    if (request == NULL)
     {
         rule_broken("DoubleCompletion", "IoCompleteRequest was given an IRP that is complete already");
         return;
@@ -341,28 +355,74 @@ static void check_return(const struct request *request, NTSTATUS returned)
                     (unsigned)returned, name, (unsigned)request->status);
 }
 
+struct request *request_new_pnp(DEVICE_OBJECT *device, uint8_t minor, struct pnp_call *call)
+{
+    struct request *request = slab_take(&current_host->io->request_slab);
+    struct host_irp *whole = arena_allocate(BLOCK_IRP, sizeof *whole, 0, "IoAllocateIrp");
+    if (request == NULL || whole == NULL)
+    {
+        if (request != NULL)
+            slab_give(&current_host->io->request_slab, request);
+        return NULL;
+    }
+    memset(request, 0, sizeof *request);
+    memset(whole, 0, sizeof *whole);
+    request->major = IRP_MJ_PNP;
+    request->holds = 1;
+    request->pnp = call;
+    request->irp = &whole->irp;
+    whole->request = request;
+    whole->irp.Type = IO_TYPE_IRP;
+    whole->irp.Size = (USHORT)(sizeof(IRP) + sizeof(IO_STACK_LOCATION));
+    whole->irp.RequestorMode = KernelMode;
+    whole->irp.StackCount = 1;
+    whole->irp.CurrentLocation = 1;
+    whole->irp.IoStatus.Status = STATUS_NOT_SUPPORTED; /* as the PnP manager initialises it */
+    whole->irp.Tail.Overlay.CurrentStackLocation = whole->stack;
+    whole->stack->MajorFunction = IRP_MJ_PNP;
+    whole->stack->MinorFunction = minor;
+    whole->stack->DeviceObject = device;
+    request->next = *bucket_of(0);
+    *bucket_of(0) = request;
+    return request;
+}
+
+NTSTATUS request_default_status(uint8_t major)
+{
+    const bool opens = major == IRP_MJ_CREATE || major == IRP_MJ_CLEANUP || major == IRP_MJ_CLOSE;
+    return opens ? STATUS_SUCCESS : STATUS_INVALID_DEVICE_REQUEST;
+}
+
 NTSTATUS request_dispatch(struct request *request, bool wait)
 {
     struct host_device *device = request->file->device;
-    DRIVER_DISPATCH *dispatch = device->by_driver_object ? device->object->DriverObject->MajorFunction[request->major]
-                                                         : device->dispatch[request->major];
+    const uint8_t major = request->major;
+    DRIVER_DISPATCH *dispatch = dispatch_of_driver(device->miniport, major);
+    if (!device->by_driver_object)
+    {
+        dispatch = dispatch_hook(device->miniport, major);
+        if (dispatch == NULL)
+            dispatch = device->dispatch[major];
+    }
     if (dispatch == NULL)
     {
-        /* NDIS' own answer for what the driver left to it. */
-        const bool opens =
-            request->major == IRP_MJ_CREATE || request->major == IRP_MJ_CLEANUP || request->major == IRP_MJ_CLOSE;
-        const NTSTATUS status = opens ? STATUS_SUCCESS : STATUS_INVALID_DEVICE_REQUEST;
+        const NTSTATUS status = request_default_status(major);
         request_refuse(request, status);
         return status;
     }
+    return request_call(request, dispatch, device->object, miniport_image(device->miniport), wait);
+}
+
+NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE_OBJECT *device, struct image *image,
+                      bool wait)
+{
     request->holds++;
     struct call call;
-    call_enter(&call, major_name(request->major), request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
-               miniport_image(device->miniport));
+    call_enter(&call, major_name(request->major), request->at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL, image);
     struct actor *actor = actor_current();
     struct request *outer = actor->request;
     actor->request = request;
-    const NTSTATUS returned = dispatch(device->object, request->irp);
+    const NTSTATUS returned = dispatch(device, request->irp);
     actor->request = outer;
     check_return(request, returned);
     call_leave(&call);

@@ -17,6 +17,7 @@
 
 struct adapter;
 struct miniport;
+struct pnp_call;
 
 struct host_device
 {
@@ -44,7 +45,8 @@ struct host_file
     uint32_t id;            /* 0: opened by IoGetDeviceObjectPointer, and nothing of it is told to the outside */
     uint32_t requests;      /* not yet complete */
     struct host_device *device;
-    FILE_OBJECT *object; /* a BLOCK_FILE */
+    FILE_OBJECT *object;   /* a BLOCK_FILE */
+    bool closed_by_driver; /* cleaned up, and to be closed when nothing refers to it any more */
 };
 
 /* A client's buffer. Those of reads are filled with 0xA5 whenever nobody uses them, so that only what was written to
@@ -63,7 +65,8 @@ struct request
     struct request *next; /* in its bucket of io_room.requests */
     uint32_t id;
     uint32_t length;
-    struct host_file *file;
+    struct host_file *file; /* NULL: of IRP_MJ_PNP */
+    struct pnp_call *pnp;   /* of IRP_MJ_PNP (ndis_pnp.c) */
     IRP *irp;
     MDL *mdl; /* of direct I/O */
     struct client_buffer *client;
@@ -168,6 +171,19 @@ NTSTATUS request_dispatch(struct request *request, bool wait);
 bool request_cancel(struct request *request, bool at_dispatch);
 
 struct request *request_find(uint32_t id);
+
+/* An IRP_MJ_PNP. NULL when there is no memory. */
+struct request *request_new_pnp(DEVICE_OBJECT *device, uint8_t minor, struct pnp_call *call);
+
+/* What request_dispatch does once the routine is found. */
+NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE_OBJECT *device, struct image *image,
+                      bool wait);
+
+/* The request of an IRP that is not complete, NULL if that is none. */
+struct request *request_of(const IRP *irp);
+
+/* How NDIS answers what the driver left to it. */
+NTSTATUS request_default_status(uint8_t major);
 
 /* To be called when the dispatch routine under way releases a spin lock: whoever takes the request out of a queue now
  * may complete it. */

@@ -80,6 +80,7 @@ static void adapter_delete(struct adapter *adapter)
     adapter->miniport->adapters--;
     if (adapter->oids != NULL)
         arena_free(BLOCK_HOST, adapter->oids, 0, "NDIS");
+    pnp_delete_devices(adapter);
     arena_free(BLOCK_HOST, adapter, 0, "NDIS");
 }
 
@@ -114,22 +115,9 @@ static void check_released(struct adapter *adapter, const char *where)
     }
 }
 
-void adapter_initialize(struct miniport *miniport, uint32_t operation)
+static void initialize_now(struct adapter *adapter, uint32_t operation)
 {
-    if (!miniport->registered)
-    {
-        rule_broken("BUGCODE_NDIS_DRIVER", "there is nothing to initialize: DriverEntry succeeded and has not called "
-                                           "NdisMRegisterMiniportDriver");
-        log_returned(operation, NDIS_STATUS_FAILURE);
-        return;
-    }
-    happens_acquire(miniport);
-    struct adapter *adapter = adapter_new(miniport, operation);
-    if (adapter == NULL)
-    {
-        log_returned(operation, NDIS_STATUS_RESOURCES);
-        return;
-    }
+    struct miniport *miniport = adapter->miniport;
     NDIS_MINIPORT_INIT_PARAMETERS parameters;
     memset(&parameters, 0, sizeof parameters);
     parameters.Header.Type = NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS;
@@ -155,6 +143,25 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
         adapter_delete(adapter);
     }
     log_returned(operation, status);
+}
+
+void adapter_initialize(struct miniport *miniport, uint32_t operation)
+{
+    if (!miniport->registered)
+    {
+        rule_broken("BUGCODE_NDIS_DRIVER", "there is nothing to initialize: DriverEntry succeeded and has not called "
+                                           "NdisMRegisterMiniportDriver");
+        log_returned(operation, NDIS_STATUS_FAILURE);
+        return;
+    }
+    happens_acquire(miniport);
+    struct adapter *adapter = adapter_new(miniport, operation);
+    if (adapter == NULL)
+    {
+        log_returned(operation, NDIS_STATUS_RESOURCES);
+        return;
+    }
+    pnp_perform(adapter, IRP_MN_START_DEVICE, initialize_now, operation);
 }
 
 static void restart_ended(struct adapter *adapter, NDIS_STATUS status)
@@ -278,11 +285,25 @@ VOID NTAPI NdisMPauseComplete(NDIS_HANDLE MiniportAdapterHandle)
     pause_ended(adapter);
 }
 
-void adapter_halt(struct adapter *adapter, uint32_t operation)
+static void tell_removal(struct adapter *adapter, uint32_t operation)
+{
+    (void)operation;
+    NET_DEVICE_PNP_EVENT event;
+    memset(&event, 0, sizeof event);
+    event.Header.Type = NDIS_OBJECT_TYPE_DEFAULT;
+    event.Header.Revision = NET_DEVICE_PNP_EVENT_REVISION_1;
+    event.Header.Size = NDIS_SIZEOF_NET_DEVICE_PNP_EVENT_REVISION_1;
+    event.DevicePnPEvent = NdisDevicePnPEventSurpriseRemoved;
+    adapter->removed = true;
+    struct call call;
+    call_enter(&call, "MiniportDevicePnPEventNotify", PASSIVE_LEVEL, adapter->miniport->image);
+    adapter->miniport->handlers.DevicePnPEventNotifyHandler(adapter->context, &event);
+    call_leave(&call);
+}
+
+static void halt_now(struct adapter *adapter, uint32_t operation)
 {
     struct call call;
-    adapter->ending = true;
-    oid_end(adapter);
     call_enter(&call, "MiniportHaltEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.HaltHandlerEx(adapter->context, adapter->removed ? NdisHaltDeviceSurpriseRemoved
                                                                                  : NdisHaltDeviceDisabled);
@@ -295,6 +316,19 @@ void adapter_halt(struct adapter *adapter, uint32_t operation)
     call_leave(&call);
     adapter_delete(adapter);
     log_returned(operation, NDIS_STATUS_SUCCESS);
+}
+
+void adapter_halt(struct adapter *adapter, uint32_t operation)
+{
+    adapter->ending = true;
+    oid_end(adapter);
+    /* A device whose removal the driver refuses is taken away all the same. */
+    if (!adapter->removed && !NT_SUCCESS(pnp_perform(adapter, IRP_MN_QUERY_REMOVE_DEVICE, NULL, operation)))
+    {
+        pnp_perform(adapter, IRP_MN_CANCEL_REMOVE_DEVICE, NULL, operation);
+        pnp_perform(adapter, IRP_MN_SURPRISE_REMOVAL, tell_removal, operation);
+    }
+    pnp_perform(adapter, IRP_MN_REMOVE_DEVICE, halt_now, operation);
 }
 
 void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t action)
@@ -313,17 +347,7 @@ void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t acti
 
 void adapter_surprise_remove(struct adapter *adapter, uint32_t operation)
 {
-    NET_DEVICE_PNP_EVENT event;
-    memset(&event, 0, sizeof event);
-    event.Header.Type = NDIS_OBJECT_TYPE_DEFAULT;
-    event.Header.Revision = NET_DEVICE_PNP_EVENT_REVISION_1;
-    event.Header.Size = NDIS_SIZEOF_NET_DEVICE_PNP_EVENT_REVISION_1;
-    event.DevicePnPEvent = NdisDevicePnPEventSurpriseRemoved;
-    adapter->removed = true;
-    struct call call;
-    call_enter(&call, "MiniportDevicePnPEventNotify", PASSIVE_LEVEL, adapter->miniport->image);
-    adapter->miniport->handlers.DevicePnPEventNotifyHandler(adapter->context, &event);
-    call_leave(&call);
+    pnp_perform(adapter, IRP_MN_SURPRISE_REMOVAL, tell_removal, operation);
     serial_ends(adapter, HOST_CALL_SURPRISE_REMOVE);
     log_returned(operation, NDIS_STATUS_SUCCESS);
 }

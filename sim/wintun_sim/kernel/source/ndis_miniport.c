@@ -283,6 +283,7 @@ NDIS_STATUS NTAPI NdisMRegisterMiniportDriver(PDRIVER_OBJECT DriverObject, PUNIC
     miniport->context = MiniportDriverContext;
     miniport->registered = true;
     *NdisMiniportDriverHandle = miniport;
+    dispatch_table_fill(miniport);
     if (miniport->handlers.SetOptionsHandler == NULL)
         return NDIS_STATUS_SUCCESS;
     struct call call;

@@ -37,7 +37,8 @@ struct miniport
     DRIVER_OBJECT *object; /* a BLOCK_OTHER, with extension and names behind it */
     void *context;         /* MiniportDriverContext */
     bool registered;
-    uint8_t revision; /* of the characteristics */
+    uint8_t revision;    /* of the characteristics */
+    uint32_t own_majors; /* bit i: MajorFunction[i] was set before NDIS filled the table, for devices of its own */
     uint32_t adapters;
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS handlers;
 };
@@ -77,9 +78,11 @@ struct adapter
     uint32_t hold_operation; /* what is received on behalf of this operation is kept */
     bool keeps;              /* beyond the operation's end */
     struct host_attributes told;
-    int8_t link;           /* -1: never indicated; else whether connected */
-    struct oid_call *oid;  /* the request that is not complete yet */
-    uint64_t first_serial; /* of the arena, when its initialisation began */
+    int8_t link;             /* -1: never indicated; else whether connected */
+    struct oid_call *oid;    /* the request that is not complete yet */
+    uint64_t first_serial;   /* of the arena, when its initialisation began */
+    DEVICE_OBJECT *physical; /* BLOCK_DEVICEs, or NULL (ndis_pnp.c) */
+    DEVICE_OBJECT *functional;
 };
 
 struct ndis_room
@@ -173,6 +176,23 @@ void receive_keep_no_longer(void);
 void send_forget(struct adapter *adapter);
 /* How many of the NBLs that are lent came with calls that have returned. */
 uint32_t send_left_behind(const struct adapter *adapter);
+
+/* The dispatch table and Plug and Play (ndis_pnp.c) */
+
+/* What NDIS does when a request reaches it; it may be the adapter's end. */
+typedef void pnp_action(struct adapter *adapter, uint32_t operation);
+
+/* For NdisMRegisterMiniportDriver: every entry that the driver has not set is NDIS'. */
+void dispatch_table_fill(struct miniport *miniport);
+/* What the driver put there since, NULL when it is NDIS' routine still. */
+DRIVER_DISPATCH *dispatch_hook(const struct miniport *miniport, uint8_t major);
+/* What the driver put there at all, for devices of its own. */
+DRIVER_DISPATCH *dispatch_of_driver(const struct miniport *miniport, uint8_t major);
+
+/* Does what NDIS does when an IRP_MJ_PNP reaches it: by such a request, where the driver looks at them. Called by an
+ * actor. On failure of IRP_MN_QUERY_REMOVE_DEVICE nothing was done. The adapter may be gone. */
+NTSTATUS pnp_perform(struct adapter *adapter, uint8_t minor, pnp_action *action, uint32_t operation);
+void pnp_delete_devices(struct adapter *adapter);
 
 /* Time limits (ndis_time.c): what NDIS and Driver Verifier give a miniport in virtual time, and who is late. Each late
  * one is reported once, on behalf of the operation that it belongs to. Called outside of actors. */

@@ -115,7 +115,9 @@ static void object_dropped(void *object, enum object_type type)
         device_unheld(device_of(object));
     else if (file_of(object)->id == 0 && actor_current()->irql == PASSIVE_LEVEL)
         close_file(object);
-    else if (file_of(object)->id == 0)
+    else if (file_of(object)->id != 0)
+        client_closed(file_of(object));
+    else
         actor_start(close_file, object, actor_current()->operation);
 }
 
@@ -204,6 +206,8 @@ NTSTATUS NTAPI ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PACCE
 static NTSTATUS close_handle(HANDLE handle, KPROCESSOR_MODE mode, const char *function)
 {
     struct object_handle *found = object_handle_find(handle);
+    if (mode == UserMode && client_handle_close(process_current_id(), handle))
+        return STATUS_SUCCESS;
     if (found != NULL && mode == UserMode && (found->attributes & OBJ_KERNEL_HANDLE) != 0)
         return STATUS_INVALID_HANDLE;
     if (found == NULL)

@@ -96,6 +96,13 @@ void object_check_own_files(const struct miniport *miniport);
 /* The object of a handle of that type (OBJECT_NONE: any), NULL when there is none. */
 struct object_handle *object_handle_find(HANDLE handle);
 
+/* Handles of clients (handles.c) */
+
+/* Closes the handle of that value in that process; false when there is none. PASSIVE_LEVEL. */
+bool client_handle_close(uint64_t process, HANDLE handle);
+/* To be called when a request of the file object is complete, or a reference is gone. */
+void client_closed(struct host_file *file);
+
 /* Names (io_name.c) */
 
 bool link_is_taken(const UNICODE_STRING *name);
@@ -104,6 +111,10 @@ void name_check_leaks(struct miniport *miniport, const char *where);
 /* Processes (process.c) */
 
 struct process *process_of(const void *object);
+/* The id of the process that opened a file object; of 0, the system's. */
+uint64_t process_id_of_file(uint32_t file);
+/* Whose the current actor's address space is. */
+uint64_t process_current_id(void);
 void process_release(struct process *process);
 /* To be called when a file object is gone. */
 void process_exit(uint32_t file);

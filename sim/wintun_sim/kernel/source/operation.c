@@ -120,12 +120,22 @@ static void perform_create(const struct host_operation *operation)
 
 static void perform_cleanup(const struct host_operation *operation, struct host_file *file)
 {
+    if ((file->object->Flags & FO_CLEANUP_COMPLETE) != 0)
+    {
+        refuse(operation, "a driver has closed this handle");
+        return;
+    }
     file->object->Flags |= FO_CLEANUP_COMPLETE;
     perform_request(operation, file, IRP_MJ_CLEANUP);
 }
 
 static void perform_close(const struct host_operation *operation, struct host_file *file)
 {
+    if (file->closed_by_driver)
+    {
+        refuse(operation, "a driver has closed this handle");
+        return;
+    }
     if (file->requests != 0)
     {
         refuse(operation, "%" PRIu32 " requests of the handle are pending: IRP_MJ_CLOSE comes when all are complete",

@@ -16,7 +16,7 @@ enum
     VERIFIER_FLAGS = 0x1 | 0x2 | 0x8 | 0x10
 };
 
-static uint64_t id_of_file(uint32_t file)
+uint64_t process_id_of_file(uint32_t file)
 {
     return file == 0 ? SYSTEM_PROCESS : 4 * ((uint64_t)file + 1);
 }
@@ -47,7 +47,7 @@ void process_release(struct process *process)
 void process_exit(uint32_t file)
 {
     struct process *process = current_host->io->objects->processes;
-    while (process != NULL && process->id != id_of_file(file))
+    while (process != NULL && process->id != process_id_of_file(file))
         process = process->next;
     if (process == NULL || file == 0)
         return;
@@ -81,26 +81,26 @@ static const struct attachment *attachment_of(const struct actor *actor)
     return attachment;
 }
 
-static uint64_t current_id(void)
+uint64_t process_current_id(void)
 {
     const struct actor *actor = actor_current();
     const struct attachment *attachment = attachment_of(actor);
     if (attachment != NULL)
         return attachment->process->id;
     const struct request *request = actor->operation == 0 ? NULL : request_find(actor->operation);
-    return id_of_file(request == NULL ? 0 : request->file->id);
+    return process_id_of_file(request == NULL ? 0 : request->file->id);
 }
 
 /* IRQL <= DISPATCH_LEVEL. */
 PEPROCESS NTAPI IoGetCurrentProcess(VOID)
 {
-    return (PEPROCESS)(void *)process_get(current_id());
+    return (PEPROCESS)(void *)process_get(process_current_id());
 }
 
 /* Any IRQL. */
 HANDLE NTAPI PsGetCurrentProcessId(VOID)
 {
-    return (HANDLE)(uintptr_t)current_id();
+    return (HANDLE)(uintptr_t)process_current_id();
 }
 
 /* Any IRQL. */

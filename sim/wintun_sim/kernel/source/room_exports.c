@@ -43,6 +43,8 @@ const struct export ndis_exports[] = {
     EXPORT(NdisGetDeviceReservedExtension),
     EXPORT(NdisGetVersion),
     EXPORT(NdisMDeregisterMiniportDriver),
+    EXPORT(NdisMGetDeviceProperty),
+    EXPORT(NdisSetOptionalHandlers),
     EXPORT(NdisMDirectOidRequestComplete),
     EXPORT(NdisMIndicateReceiveNetBufferLists),
     EXPORT(NdisMIndicateStatusEx),

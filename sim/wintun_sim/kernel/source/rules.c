@@ -143,6 +143,7 @@ static const struct rule known_rules[] = {
     {"OpaqueStructure", KERNEL "eprocess", NULL},
     {"PauseOutstanding", DDI "ndis/nc-ndis-miniport_pause", NULL},
     {"PnpNotification", DDI "wdm/nf-wdm-ioregisterplugplaynotification", NULL},
+    {"PnpRequest", KERNEL "passing-pnp-irps-down-the-device-stack", NULL},
     {"ProbeForRead", DDI "wdm/nf-wdm-probeforread", NULL},
     {"ReceiveIndication", DDI "ndis/nf-ndis-ndismindicatereceivenetbufferlists", NULL},
     {"StackUseAfterReturn", KERNEL "using-the-kernel-stack", NULL},

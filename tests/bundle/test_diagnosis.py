@@ -3,6 +3,8 @@
 The golden vectors (shared/vectors) hold one of each; what has to be said of them is typed from shared/FORMAT.md.
 """
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,3 +173,53 @@ def test_any_bytes_have_a_diagnosis_that_agrees_with_the_driver(data: bytes) -> 
 def test_what_is_no_buffer_is_refused() -> None:
     with pytest.raises(TypeError, match="diagnose needs a contiguous bytes-like object"):
         diagnose("text")  # type: ignore[arg-type]
+
+
+def tcp(size: int) -> bytes:
+    """The header of a TCP segment from 10.0.0.1 to 192.168.1.2, in a packet of this size."""
+    return ipv4(size)[:9] + bytes((6, 0, 0, 10, 0, 0, 1, 192, 168, 1, 2)) + bytes(size - 20)
+
+
+def udp6(size: int) -> bytes:
+    """The header of a UDP datagram from ::1 to fe80::2, in a packet of this size."""
+    addresses = bytes(15) + b"\x01" + b"\xfe\x80" + bytes(13) + b"\x02"
+    return b"\x60\0\0\0" + (size - 40).to_bytes(2, "big") + bytes((17, 64)) + addresses + bytes(size - 40)
+
+
+def test_records_say_what_their_packets_are() -> None:
+    """Down to the shortest that the adapter takes, and one byte less."""
+    packets = [tcp(20), tcp(20)[:19], udp6(40), udp6(41)[:39], ipv4(60), b"\x50" + bytes(40), b""]
+    assert [record.words for record in records(oracle.encode(packets))] == [
+        "IPv4, TCP, 10.0.0.1 → 192.168.1.2",
+        "no IP packet",
+        "IPv6, UDP, ::1 → fe80::2",
+        "no IP packet",
+        "IPv4, protocol 253, 10.0.0.1 → 10.0.0.2",
+        "no IP packet",
+        "empty",
+    ]
+
+
+def test_the_shortest_and_the_longest_packets_can_be_told_from_chance() -> None:
+    """Without records around them: their own lengths are all that there is."""
+    assert diagnose(tcp(20)).layout is Layout.BARE_PACKETS
+    assert diagnose(udp6(40)).layout is Layout.BARE_PACKETS
+    assert diagnose(udp6(40 + 300)).layout is Layout.BARE_PACKETS
+    assert diagnose(udp6(340) + tcp(300)[:-1]).layout is not Layout.BARE_PACKETS
+
+
+def test_headers_of_zeros_are_no_evidence_of_any_layout() -> None:
+    """Two empty packets with the first README's padding between them could be anything."""
+    assert diagnose(bytes(16 + 12 + 16)).layout is Layout.UNKNOWN
+
+
+def test_the_repair_of_the_later_format_says_how_many_zeros_a_header_needs() -> None:
+    assert "the size as 4 bytes and 12 of zero" in str(diagnose(VECTORS["later-layout"]))
+
+
+def test_packets_of_the_later_formats_sizes_are_recognised_up_to_its_largest() -> None:
+    """61,436 bytes there; 61,424 here."""
+    packet = tcp(61_436)
+    assert diagnose(len(packet).to_bytes(4, sys.byteorder) + packet).layout is Layout.LATER_FORMAT
+    packet = tcp(61_437) + bytes(3)
+    assert diagnose((61_437).to_bytes(4, sys.byteorder) + packet).layout is Layout.UNKNOWN

@@ -21,7 +21,13 @@ SAID = {
     "stray-byte": (48, 1, Gravity.ERROR, "1 stray byte where a header", Layout.UNKNOWN),
     "header-cut": (48, 1, Gravity.ERROR, "15 stray bytes", Layout.UNKNOWN),
     "packet-cut": (0, 0, Gravity.ERROR, "the header says 32 bytes, and 31 are left", Layout.UNKNOWN),
-    "padding-cut": (48, 1, Gravity.ERROR, "28 bytes is whole, but 1 of 4 bytes of padding", Layout.UNKNOWN),
+    "padding-cut": (
+        48,
+        1,
+        Gravity.ERROR,
+        "28 bytes is whole, but 1 of 4 bytes of padding behind it is",
+        Layout.UNKNOWN,
+    ),
     "no-padding": (0, 0, Gravity.ERROR, "4 of 4 bytes of padding behind it are missing", Layout.NO_LAST_PADDING),
     "over-long": (48, 1, Gravity.ERROR, "a size of 61,425 bytes (0x0000EFF1)", Layout.UNKNOWN),
     "over-long-cut": (0, 0, Gravity.ERROR, "over long", Layout.UNKNOWN),
@@ -122,7 +128,8 @@ def test_a_write_that_is_too_long_is_refused_whole() -> None:
     largest = 15_728_640
     block = oracle.encode([ipv4(61_424)])
     found = diagnose(block * (largest // len(block)) + bytes(16))
-    assert (found.refused, found.received, found.good) == ("STATUS_INVALID_USER_BUFFER", 0, False)
+    assert (found.refused, found.received, found.skipped) == ("STATUS_INVALID_USER_BUFFER", 0, 0)
+    assert not found.good
     assert diagnose(block * (largest // len(block))).refused == ""
 
 
@@ -148,6 +155,9 @@ def test_the_next_record_is_found_behind_one_that_is_damaged() -> None:
     assert (found.stop.offset, found.resumes_at) == (48, 96)
     assert "offset 96: a record seems to begin here again, 48 bytes after" in str(found)
     assert diagnose(data[:96]).resumes_at is None
+    # Where a layout explains all of it, or nothing is wrong, there is nothing to find again.
+    assert diagnose(VECTORS["first-readme"]).resumes_at is None
+    assert diagnose(oracle.encode([PING, PING6])).resumes_at is None
 
 
 def test_a_million_oddities_are_counted_and_not_listed() -> None:
@@ -157,6 +167,22 @@ def test_a_million_oddities_are_counted_and_not_listed() -> None:
     assert len(found.remarks) + found.left_out == 5000 + 2, "each empty packet, the 257th record, the error"
     assert found.remarks[-1].gravity is Gravity.ERROR
     assert len(str(found).splitlines()) < 30
+    assert "  and 4,982 more remarks" in str(found).splitlines(), "of 5,002, 20 are shown"
+
+
+def test_twenty_remarks_are_shown_and_no_more_are_announced() -> None:
+    lines = str(diagnose(bytes(16 * 20))).splitlines()
+    assert len([line for line in lines if line.startswith("  offset")]) == 20
+    assert not any("more remarks" in line for line in lines)
+    assert "  and 1 more remarks" in str(diagnose(bytes(16 * 21))).splitlines()
+
+
+def test_the_first_byte_that_is_not_zero_is_the_one_that_is_named() -> None:
+    reserved = record(28, PING, reserved=bytes(7) + b"\1" + bytes(4))
+    padding = record(45, ipv4(45), padding=bytes(1) + b"\1\1")
+    first, second = diagnose(reserved + padding).remarks
+    assert (first.offset, first.number) == (4 + 7, 0)
+    assert (second.offset, second.number) == (48 + 16 + 45 + 1, 1)
 
 
 @given(st.binary(max_size=200))

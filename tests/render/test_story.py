@@ -218,3 +218,39 @@ def test_a_trace_that_no_host_would_make_has_no_states_and_is_drawn_all_the_same
 def test_a_run_that_ended_early_says_why() -> None:
     story = story_of(Course("model", moments=tuple(started()), ended="the cursor dangles"))
     assert story.lines[-1].text == "ended early: the cursor dangles"
+
+
+def test_every_arrow_begins_and_ends_at_the_lane_of_whom_it_concerns() -> None:
+    """With lanes of their own, and with shared ones."""
+    own = arrows(story_of(many(5, 4)))
+    assert [each for each in own if each[2].startswith("create")] == [
+        (f"client h{number}", "a0", f"create h{number}") for number in range(5)
+    ]
+    assert [each[1] for each in own if each[2].startswith("initialize")] == ["a0", "a1", "a2", "a3"]
+    shared = arrows(story_of(many(6, 5)))
+    assert ("6 clients", "5 adapters", "create h0") in shared
+    assert ("6 clients", "5 adapters", "create h5") in shared
+    assert ("NDIS", "5 adapters", "initialize a0") in shared
+
+
+def test_what_is_left_out_is_marked_across_all_lanes() -> None:
+    sends = [sent(f"s{n}", 1, *([NblCompleted(f"s{n}", 0, PAUSED)] * (n % 2))) for n in range(40)]
+    story = shortened(story_of(Course("model", moments=(*started(), *sends))), 20)
+    cut = next(line for line in story.lines if line.tone is Tone.FOLD)
+    assert (cut.source, cut.target) == (0, len(story.lanes) - 1)
+
+
+def test_a_seed_is_mentioned_where_it_decided_something() -> None:
+    moments = tuple(started())
+    assert story_of(Course("model", moments=moments, actors=("a", "b")), seed=7).subtitle.endswith(", seed 7")
+    assert "seed" not in story_of(Course("model", moments=moments, actors=("a", "b"))).subtitle
+    assert "seed" not in story_of(Course("model", moments=moments), seed=7).subtitle
+
+
+def test_actors_whose_operations_no_host_would_admit_are_drawn_all_the_same() -> None:
+    """The states are lost in the middle of what another actor does, which is ended later."""
+    again = Moment(Pause(name="p"), actor="b")
+    moments = (*started(), Moment(Pause(name="p"), actor="a"), again, Moment(Read(name="r", handle="h"), actor="a"))
+    story = story_of(Course("model", moments=moments, actors=("a", "b")))
+    assert [line.actor for line in story.lines[-3:]] == ["a", "b", "a"]
+    assert story.lines[-1].states == (None,)

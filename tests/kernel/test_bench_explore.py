@@ -9,6 +9,7 @@ import pytest
 from wintun_sim.bench import explore
 from wintun_sim.bench.explore import Figure
 from wintun_sim.errors import WintunSimError
+from wintun_sim.kernel.explorer import Strategy
 from wintun_sim.operations import Cleanup, IrpCompleted
 
 
@@ -35,7 +36,7 @@ def test_the_command_reports_each_target_and_says_by_its_status_whether_one_was_
 def test_the_scenario_has_ten_requests_and_about_fifty_scheduling_points() -> None:
     with explore._explorer(instrumented=False) as made:
         assert 45 <= explore._look(made, 300) <= 60
-        (first,) = made.explore(explore.Strategy.REPLAY).logs
+        (first,) = made.explore(Strategy.REPLAY).logs
     assert sum(isinstance(event, IrpCompleted) for event in first.events) == 10
 
 

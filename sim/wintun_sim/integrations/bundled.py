@@ -85,7 +85,7 @@ def with_times(packets: Sequence[bytes], times: Sequence[int]) -> Iterator[Captu
 def write_times(path: str | os.PathLike[str], times: Iterable[int]) -> None:
     """Write times, nanoseconds since 1970, a line each. Raises OSError."""
     lines = [FIRST_LINE, *(str(int(time)) for time in times)]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
+    Path(path).write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
 
 
 def read_times(path: str | os.PathLike[str]) -> list[int]:

@@ -158,6 +158,7 @@ struct host_exploration
     uint64_t points;          /* scheduling points passed in all of them, endings not counted */
     uint64_t longest;         /* scheduling points of the longest */
     uint64_t actors;          /* most in one run, work items and DPCs included */
+    uint64_t world;           /* bytes that bring the world back before a run */
     uint64_t longest_choices; /* choices of the run that had most */
     uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
     uint32_t progress;        /* enum host_progress */
@@ -200,8 +201,9 @@ void host_explorer_delete(struct host_explorer *explorer);
 /* Forgets what was found, and begins. 1, or 0 when the strategy makes no sense or there is no memory. */
 int host_explorer_begin(struct host_explorer *explorer, const struct host_strategy *strategy);
 
-/* Makes `runs` runs at most; enum host_progress. What is found does not depend on how it is cut into calls. */
-int host_explorer_go(struct host_explorer *explorer, uint64_t runs);
+/* Makes `runs` runs at most, and none after `points` scheduling points were passed since the strategy began (0: no such
+ * budget); enum host_progress. What is found does not depend on how it is cut into calls. */
+int host_explorer_go(struct host_explorer *explorer, uint64_t runs, uint64_t points);
 
 void host_explorer_state(const struct host_explorer *explorer, struct host_exploration *state);
 

@@ -333,7 +333,7 @@ class Explorer:
         wanted = self._ffi.new("struct host_strategy *")
         wanted.bound, wanted.seed = UNBOUNDED if bound is None else bound, seed & _U64
         self._start(strategy, wanted)
-        self._lib.host_explorer_go(self._explorer, runs)
+        self._lib.host_explorer_go(self._explorer, runs, 0)
         state = self._ffi.new("struct host_exploration *")
         self._lib.host_explorer_state(self._explorer, state)
         return state.runs, self._lib.host_explorer_logs(self._explorer)
@@ -348,7 +348,7 @@ class Explorer:
         wanted = self._ffi.new("struct host_strategy *")
         wanted.bound, wanted.flags = 1, self._lib.HOST_STRATEGY_SITES
         self._start(Strategy.DEPTH_FIRST, wanted)
-        self._lib.host_explorer_go(self._explorer, runs)
+        self._lib.host_explorer_go(self._explorer, runs, 0)
         count = self._ffi.new("size_t *")
         sites = self._lib.host_explorer_sites(self._explorer, count)
         return [
@@ -400,7 +400,7 @@ class Explorer:
         found = []
         progress = self._lib.HOST_EXPLORING
         while progress == self._lib.HOST_EXPLORING:
-            progress = self._lib.host_explorer_go(self._explorer, 1)
+            progress = self._lib.host_explorer_go(self._explorer, 1, 0)
             found.append(self._last_choices()[: max(depth, 1)])
         return found
 
@@ -441,11 +441,11 @@ class Explorer:
         state = self._ffi.new("struct host_exploration *")
         left = _U64 if runs is None else runs
         stopped = False
-        slice_ = SLICE if steps is not None else 1  # a budget of steps is looked at after so many runs
+        slice_ = 1
         while left and not stopped and state.progress == lib.HOST_EXPLORING:
             part = min(left, slice_)
             began = time.monotonic()
-            lib.host_explorer_go(self._explorer, part)
+            lib.host_explorer_go(self._explorer, part, 0 if steps is None else max(steps, 1))
             slice_ = min(2 * slice_, SLICE) if time.monotonic() - began < PATIENCE else max(slice_ // 2, 1)
             lib.host_explorer_state(self._explorer, state)
             left -= part

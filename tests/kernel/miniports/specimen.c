@@ -28,6 +28,7 @@ enum defect
     RETURNS_ANOTHER_STATUS,
     COMPLETES_AT_HIGH_LEVEL,
     WRITES_BEHIND_INFORMATION,
+    WRITES_FAR_BEHIND_INFORMATION,
     TOUCHES_COMPLETED_IRP,
     CHANGES_DRIVER_CONTEXT,
     SETS_NO_NBL_STATUS,
@@ -289,6 +290,9 @@ static NTSTATUS Read(ADAPTER *Adapter, PIRP Irp)
         return Complete(Irp, STATUS_SUCCESS, 0);
     case WRITES_BEHIND_INFORMATION:
         *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) + 100) = 1;
+        return Complete(Irp, STATUS_SUCCESS, 10);
+    case WRITES_FAR_BEHIND_INFORMATION:
+        *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) + 30000) = 1;
         return Complete(Irp, STATUS_SUCCESS, 10);
     case UNLOCKS_UNLOCKED_PAGES:
         Mdl = IoAllocateMdl(Adapter, sizeof *Adapter, FALSE, FALSE, NULL);

@@ -124,9 +124,6 @@ struct scheduler
     uint8_t result; /* enum run_result */
 };
 
-/* The actor that is running; NULL outside scheduler_run(). */
-struct actor *actor_current(void);
-
 /* Adds an actor at PASSIVE_LEVEL that will call entry(argument) when it is chosen. Callable from anywhere. NULL when
  * ACTOR_LIMIT is reached (a broken rule then).
  */

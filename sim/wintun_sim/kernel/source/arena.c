@@ -236,7 +236,7 @@ static struct block *take_slot(struct arena *arena, unsigned class_index)
     return block;
 }
 
-void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char *caller)
+void *arena_allocate_unfilled(enum block_kind kind, size_t size, uint32_t tag, const char *caller)
 {
     struct arena *arena = &current_host->arena;
     if (size > (size_t)(arena->limit - arena->start))
@@ -272,13 +272,17 @@ void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char
     size_t zone_length;
     uint8_t *zone = red_zone(block, &zone_length);
     memset(zone, GUARD, zone_length);
-    if (kind == BLOCK_HOST)
-        memset(block_bytes(block), 0, size);
-    else if (kind != BLOCK_CLIENT)
-        memset(block_bytes(block), FRESH, size);
     if (arena_is_for_drivers(kind))
         shadow_allow(block_bytes(block), size);
     return block_bytes(block);
+}
+
+void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char *caller)
+{
+    void *bytes = arena_allocate_unfilled(kind, size, tag, caller);
+    if (bytes != NULL && kind != BLOCK_CLIENT)
+        memset(bytes, kind == BLOCK_HOST ? 0 : FRESH, size);
+    return bytes;
 }
 
 struct block *arena_block_of(const volatile void *address)

@@ -85,6 +85,9 @@ struct arena
  */
 void *arena_allocate(enum block_kind kind, size_t size, uint32_t tag, const char *caller);
 
+/* The same without filling anything: memory of the host's own that whoever asks for it fills as it is used. */
+void *arena_allocate_unfilled(enum block_kind kind, size_t size, uint32_t tag, const char *caller);
+
 /* Frees what arena_allocate gave. A double free, an address that is none of ours, another kind, another tag (unless
  * `tag` is 0) or an overrun is a broken rule, in the name of `caller`, and then nothing is freed (an overrun: it is).
  * NULL: broken rule too. Returns whether the block was freed.

@@ -5,6 +5,7 @@
 
 #include "fault_site.h"
 #include "gate.h"
+#include "io_room.h"
 #include "happens.h"
 #include "logs.h"
 #include "ndis_room.h"
@@ -15,7 +16,10 @@ enum
     EXPLORED_ACTORS = ACTOR_LIMIT - 4, /* room for work items, DPCs and threads */
     COUNTED_LIMIT = 16,                /* adapters whose counts belong to a log */
     DEFAULT_POINT_LIMIT = 100000,
-    DEFAULT_LOG_LIMIT = 100000
+    DEFAULT_LOG_LIMIT = 100000,
+    PREPARED_BUFFERS = 8, /* of one size */
+    LARGEST_PREPARED = 1 << 20,
+    SPOILED = 1000 /* beside enum host_progress */
 };
 
 /* How long a miniport may take in virtual time, as host_pass_time's callers let it: 600 s in units of 100 ns. */
@@ -34,6 +38,10 @@ struct host_explorer
     struct logs *logs;
     struct host_exploration state;
     struct host_counted counted[COUNTED_LIMIT];
+    struct snapshot_hole holes[SNAPSHOT_HOLES]; /* clients' unused buffers, which need not be copied to be clean */
+    size_t hole_count;
+    bool quiet;   /* the last run ended so, and the lists of buffers can be trusted */
+    bool careful; /* a driver wrote into one that is not its own: all are cleaned before each run */
 };
 
 static struct oracle *make_oracle(const struct host_strategy *strategy)
@@ -62,6 +70,37 @@ static bool prepare(const struct host_scenario *scenario)
     return prepared;
 }
 
+/* Buffers for all reads of the actors at once, so that no run has to make one. */
+static void prepare_buffers(const struct host_scenario *scenario)
+{
+    for (size_t index = 0; index < scenario->actor_count; index++)
+        for (size_t number = 0; number < scenario->actors[index].count; number++)
+        {
+            const struct host_operation *operation = &scenario->actors[index].operations[number];
+            unsigned same = 0;
+            for (size_t other = 0; other < scenario->actor_count; other++)
+                for (size_t place = 0; place < scenario->actors[other].count; place++)
+                    same += scenario->actors[other].operations[place].kind == HOST_READ &&
+                            scenario->actors[other].operations[place].length == operation->length;
+            if (operation->kind == HOST_READ && operation->length <= LARGEST_PREPARED)
+                client_prepare(operation->length, same < PREPARED_BUFFERS ? same : PREPARED_BUFFERS);
+        }
+}
+
+static struct snapshot *take_start(struct host_explorer *explorer)
+{
+    explorer->hole_count = client_unused(explorer->holes, SNAPSHOT_HOLES);
+    return snapshot_take_without(explorer->holes, explorer->hole_count);
+}
+
+static void restore_start(struct host_explorer *explorer)
+{
+    client_clean(explorer->holes, explorer->hole_count, explorer->careful || !explorer->quiet);
+    explorer->quiet = true;
+    snapshot_restore(explorer->start);
+    explorer->host->api->unusable = false;
+}
+
 struct host_explorer *host_explorer_new(struct host *host, const struct host_scenario *scenario, char *error,
                                         size_t error_size)
 {
@@ -81,13 +120,20 @@ struct host_explorer *host_explorer_new(struct host *host, const struct host_sce
     explorer->scenario = *scenario;
     host_enter(host);
     log_clear();
-    if (!prepare(scenario))
+    const bool prepared = prepare(scenario);
+    if (prepared)
+    {
+        prepare_buffers(scenario);
+        explorer->start = take_start(explorer);
+        explorer->first = oracle_first_new();
+    }
+    if (!prepared)
         snprintf(error, error_size, "explore: %.*s", (int)host->log.storage->events[0].data_length,
                  (const char *)host->log.storage->bytes + host->log.storage->events[0].data);
-    else if ((explorer->start = snapshot_take()) == NULL || (explorer->first = oracle_first_new()) == NULL)
+    else if (explorer->start == NULL || explorer->first == NULL)
         snprintf(error, error_size, "explore: there is no memory for an explorer");
     host_leave();
-    if (explorer->first != NULL)
+    if (explorer->start != NULL && explorer->first != NULL)
         return explorer;
     host_explorer_delete(explorer);
     return NULL;
@@ -119,23 +165,30 @@ static bool copy_prefix(struct host_explorer *explorer, const struct host_strate
     return true;
 }
 
-int host_explorer_begin(struct host_explorer *explorer, const struct host_strategy *strategy)
+/* From the first run of the strategy that is already there. */
+static bool begin(struct host_explorer *explorer)
 {
+    const struct host_strategy *strategy = &explorer->strategy;
     oracle_delete(explorer->oracle);
     logs_delete(explorer->logs);
     memset(&explorer->state, 0, sizeof explorer->state);
-    explorer->strategy = *strategy;
     explorer->oracle = make_oracle(strategy);
     explorer->logs = logs_new(strategy->log_limit == 0 ? DEFAULT_LOG_LIMIT : strategy->log_limit);
-    if (explorer->oracle == NULL || explorer->logs == NULL || !copy_prefix(explorer, strategy))
-        return 0;
+    if (explorer->oracle == NULL || explorer->logs == NULL)
+        return false;
     oracle_begin_with(explorer->oracle, explorer->prefix, strategy->prefix_length);
     explorer->oracle->client_writes = (strategy->flags & HOST_STRATEGY_CLIENT_WRITES) != 0;
     explorer->sites.count = 0;
     explorer->sites.wanted = strategy->fault;
     if ((strategy->flags & HOST_STRATEGY_FAULT) == 0)
         explorer->sites.wanted.kind = HOST_FAULT_KINDS;
-    return 1;
+    return true;
+}
+
+int host_explorer_begin(struct host_explorer *explorer, const struct host_strategy *strategy)
+{
+    explorer->strategy = *strategy;
+    return copy_prefix(explorer, strategy) && begin(explorer);
 }
 
 /* What a miniport still owes NDIS, a pause for one, it may bring when time passes; who is late breaks a rule. */
@@ -178,15 +231,25 @@ static int do_ending(const struct host_explorer *explorer)
     return result;
 }
 
-/* One run, from the world at the beginning to its log. False when there is no room for that. */
-static bool run_once(struct host_explorer *explorer)
+/* Whether a driver wrote into a buffer of a client that it should have left alone. */
+static bool spoiled_a_buffer(void)
+{
+    const struct log *log = &current_host->log;
+    for (uint32_t next = log->newest_broken; next != 0; next = log->storage->events[next - 1].reserved)
+        if (strcmp(log->storage->events[next - 1].rule, "ClientBuffer") == 0)
+            return true;
+    return false;
+}
+
+/* One run, from the world at the beginning to its log. HOST_EXPLORING when it is done, HOST_FULL when there is no room
+ * for its log, SPOILED when what it saw may be an earlier run's doing. */
+static int run_once(struct host_explorer *explorer)
 {
     struct host *host = explorer->host;
     struct oracle *oracle = explorer->oracle;
     const struct host_scenario *scenario = &explorer->scenario;
     struct host_log log = {.first_run = explorer->state.runs};
-    snapshot_restore(explorer->start);
-    host->api->unusable = false;
+    restore_start(explorer);
     oracle_clear(oracle);
     oracle_clear(explorer->first);
     if (oracle->begin != NULL)
@@ -206,6 +269,9 @@ static bool run_once(struct host_explorer *explorer)
     log.counted_count = count_adapters(explorer);
     if (result == HOST_QUIET)
         result = do_ending(explorer);
+    explorer->quiet = result == HOST_QUIET;
+    if (!explorer->careful && explorer->hole_count != 0 && spoiled_a_buffer())
+        return SPOILED;
     log.result = (uint32_t)result;
     log.counted = explorer->counted;
     log.events = host->log.storage->events;
@@ -216,7 +282,7 @@ static bool run_once(struct host_explorer *explorer)
     log.choice_count = oracle->count;
     log.preemptions = oracle->preemptions;
     if (!logs_add(explorer->logs, &log))
-        return false;
+        return HOST_FULL;
     struct host_exploration *state = &explorer->state;
     state->runs += 1;
     state->points += log.points;
@@ -226,7 +292,7 @@ static bool run_once(struct host_explorer *explorer)
         state->actors = actors;
     if (log.choice_count > state->longest_choices)
         state->longest_choices = log.choice_count;
-    return true;
+    return HOST_EXPLORING;
 }
 
 /* After a run: what comes next. */
@@ -246,7 +312,30 @@ static enum host_progress look_ahead(struct host_explorer *explorer)
     return more ? HOST_EXPLORING : HOST_COMPLETE;
 }
 
-int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
+/* Makes `runs` runs at most. When a driver spoiled a buffer that is not copied, everything is done once more, with all
+ * buffers cleaned before each run: no run may see what another did. */
+static enum host_progress make_runs(struct host_explorer *explorer, uint64_t runs, uint64_t points)
+{
+    const uint64_t wanted = runs > UINT64_MAX - explorer->state.runs ? UINT64_MAX : explorer->state.runs + runs;
+    int progress = (int)explorer->state.progress;
+    while (progress == HOST_EXPLORING && explorer->state.runs < wanted && explorer->state.points < points)
+    {
+        progress = run_once(explorer);
+        if (progress == HOST_EXPLORING)
+            progress = (int)look_ahead(explorer);
+        if (progress == HOST_EXPLORING && explorer->state.runs < wanted && explorer->state.points < points)
+            continue;
+        restore_start(explorer);
+        if (explorer->careful || (progress != SPOILED && client_is_clean(explorer->holes, explorer->hole_count)))
+            continue;
+        explorer->careful = true;
+        progress = begin(explorer) ? HOST_EXPLORING : HOST_FULL;
+    }
+    explorer->state.progress = (uint32_t)progress;
+    return (enum host_progress)progress;
+}
+
+int host_explorer_go(struct host_explorer *explorer, uint64_t runs, uint64_t points)
 {
     struct host *host = explorer->host;
     host_enter(host);
@@ -254,12 +343,8 @@ int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
     host->happens->wanted = explorer->scenario.races != 0;
     const uint64_t step_limit = host->api->step_limit;
     host->api->step_limit = explorer->scenario.point_limit == 0 ? DEFAULT_POINT_LIMIT : explorer->scenario.point_limit;
-    enum host_progress progress = (enum host_progress)explorer->state.progress;
-    while (progress == HOST_EXPLORING && runs-- != 0)
-        progress = run_once(explorer) ? look_ahead(explorer) : HOST_FULL;
-    explorer->state.progress = progress;
-    snapshot_restore(explorer->start);
-    host->api->unusable = false;
+    const enum host_progress progress = make_runs(explorer, runs, points == 0 ? UINT64_MAX : points);
+    restore_start(explorer);
     host->happens->wanted = false;
     host->api->step_limit = step_limit;
     host->oracle = before;
@@ -270,6 +355,7 @@ int host_explorer_go(struct host_explorer *explorer, uint64_t runs)
 void host_explorer_state(const struct host_explorer *explorer, struct host_exploration *state)
 {
     *state = explorer->state;
+    state->world = snapshot_size(explorer->start);
 }
 
 const struct host_fault_site *host_explorer_sites(const struct host_explorer *explorer, size_t *count)

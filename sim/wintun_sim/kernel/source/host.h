@@ -72,6 +72,12 @@ struct host
 /* The host that the calling thread has entered. */
 extern struct host *current_host;
 
+/* The actor that is running; NULL outside scheduler_run(). */
+static inline struct actor *actor_current(void)
+{
+    return current_host->scheduler.current;
+}
+
 /* Makes a host with an arena of `arena_size` bytes (0: the default, 256 MiB of address space, committed as used).
  * Returns NULL and a sentence in `error` when the system refuses. The caller has not entered it yet.
  */

@@ -6,6 +6,7 @@
  */
 #include "io_room.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shadow.h"
@@ -15,6 +16,7 @@ enum
     CLEAN_BYTE = 0xA5,
     SEARCHED_BEHIND = 4096, /* of what is not valid, its beginning; all of it is looked at in client_check */
     SEARCHED_AT_END = 256,
+    LARGE = 4096,          /* a buffer that is worth more than a copy of it */
     SEARCHED_BEFORE = 1024 /* of a buffer that is taken again */
 };
 
@@ -52,18 +54,8 @@ static struct client_buffer **clean_list(uint32_t size, bool make)
     return make ? unused : NULL;
 }
 
-struct client_buffer *client_take(uint32_t size)
+static struct client_buffer *client_new(uint32_t size)
 {
-    struct client_buffer **list = clean_list(size, false);
-    if (list != NULL)
-    {
-        struct client_buffer *client = *list;
-        *list = client->next;
-        client->next = NULL;
-        check_unused(client, at_most(size, SEARCHED_BEFORE));
-        shadow_allow(client->bytes, size);
-        return client;
-    }
     struct client_buffer *client = slab_take(&current_host->io->client_slab);
     if (client == NULL)
         return NULL;
@@ -77,6 +69,19 @@ struct client_buffer *client_take(uint32_t size)
     client->fetched = NULL;
     client->size = size;
     memset(client->bytes, CLEAN_BYTE, size);
+    return client;
+}
+
+struct client_buffer *client_take(uint32_t size)
+{
+    struct client_buffer **list = clean_list(size, false);
+    if (list == NULL)
+        return client_new(size);
+    struct client_buffer *client = *list;
+    *list = client->next;
+    client->next = NULL;
+    check_unused(client, at_most(size, SEARCHED_BEFORE));
+    shadow_allow(client->bytes, size);
     return client;
 }
 
@@ -120,4 +125,68 @@ void client_check(void)
     for (unsigned index = 0; index < CLIENT_SIZES; index++)
         for (struct client_buffer *client = current_host->io->clean[index]; client != NULL; client = client->next)
             check_unused(client, client->size);
+}
+
+void client_prepare(uint32_t size, unsigned count)
+{
+    struct client_buffer **list = clean_list(size, false);
+    for (const struct client_buffer *free = list == NULL ? NULL : *list; free != NULL && count != 0; free = free->next)
+        count -= 1;
+    struct client_buffer *taken = NULL;
+    for (; count != 0; count--)
+    {
+        struct client_buffer *client = client_new(size);
+        if (client == NULL)
+            break;
+        client->next = taken;
+        taken = client;
+    }
+    while (taken != NULL)
+    {
+        struct client_buffer *client = taken;
+        taken = client->next;
+        client_give_back(client, 0, true);
+    }
+}
+
+static int compare_holes(const void *one, const void *other)
+{
+    const struct snapshot_hole *left = one;
+    const struct snapshot_hole *right = other;
+    return (left->start > right->start) - (left->start < right->start);
+}
+
+size_t client_unused(struct snapshot_hole *holes, size_t limit)
+{
+    size_t count = 0;
+    for (unsigned index = 0; index < CLIENT_SIZES; index++)
+        for (const struct client_buffer *client = current_host->io->clean[index]; client != NULL; client = client->next)
+            if (count < limit && client->size >= LARGE)
+                holes[count++] = (struct snapshot_hole){client->bytes, client->size};
+    qsort(holes, count, sizeof *holes, compare_holes);
+    return count;
+}
+
+static bool is_unused(const uint8_t *bytes)
+{
+    for (unsigned index = 0; index < CLIENT_SIZES; index++)
+        for (const struct client_buffer *client = current_host->io->clean[index]; client != NULL; client = client->next)
+            if (client->bytes == bytes)
+                return true;
+    return false;
+}
+
+bool client_is_clean(const struct snapshot_hole *holes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_clean(holes[i].start, (uint32_t)holes[i].size))
+            return false;
+    return true;
+}
+
+void client_clean(const struct snapshot_hole *holes, size_t count, bool all)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all || !is_unused(holes[i].start))
+            memset(holes[i].start, CLEAN_BYTE, holes[i].size);
 }

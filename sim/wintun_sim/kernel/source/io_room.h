@@ -212,6 +212,18 @@ void client_give_back(struct client_buffer *client, uint32_t valid, bool check);
 /* Looks at all of the memory that no request uses. */
 void client_check(void);
 
+/* Makes sure that there are `count` free buffers of a size. Outside of actors. */
+void client_prepare(uint32_t size, unsigned count);
+
+/* The memory of the free buffers of 4 KiB or more, in rising order: `limit` at most. */
+size_t client_unused(struct snapshot_hole *holes, size_t limit);
+
+/* Whether all of their bytes are as they shall be. Costs as much as there are. */
+bool client_is_clean(const struct snapshot_hole *holes, size_t count);
+
+/* Cleans those of these buffers that are not free now, or all. */
+void client_clean(const struct snapshot_hole *holes, size_t count, bool all);
+
 /* For shadow_begin: that memory is no driver's. */
 void client_forbid_unused(void);
 

@@ -15,7 +15,8 @@
 enum
 {
     FREED_BYTE = 0xDD,
-    FIRST_CHUNK = 64, /* objects: also how long a freed one rests at least, in objects taken after it */
+    FIRST_CHUNK = 64,        /* objects: also how long a freed one rests at least, in objects taken after it */
+    FIRST_HIDDEN_CHUNK = 16, /* of objects that no driver sees: every restore copies them */
     LARGEST_CHUNK = 4096
 };
 
@@ -49,7 +50,7 @@ void slab_close(struct slab *slab)
     }
     slab->chunks = NULL;
     slab->first = slab->last = NULL;
-    slab->live = slab->total = 0;
+    slab->live = slab->total = slab->fresh = 0;
 }
 
 static struct slab_item *chunk_item(const struct slab *slab, struct slab_chunk *chunk, uint32_t number)
@@ -69,25 +70,19 @@ static void append_free(struct slab *slab, struct slab_item *item)
 
 static bool grow(struct slab *slab)
 {
-    uint32_t count = slab->total < FIRST_CHUNK     ? FIRST_CHUNK
-                     : slab->total > LARGEST_CHUNK ? LARGEST_CHUNK
-                                                   : slab->total;
-    struct slab_chunk *chunk = arena_allocate(BLOCK_HOST, sizeof *chunk + count * slab->stride, SLAB_TAG, slab->name);
+    const uint32_t first = slab->poisoned == 0 ? FIRST_HIDDEN_CHUNK : FIRST_CHUNK;
+    const uint32_t count = slab->total < first ? first : slab->total > LARGEST_CHUNK ? LARGEST_CHUNK : slab->total;
+    struct slab_chunk *chunk =
+        arena_allocate_unfilled(BLOCK_HOST, sizeof *chunk + count * slab->stride, SLAB_TAG, slab->name);
     if (chunk == NULL)
         return false;
     chunk->next = slab->chunks;
     chunk->count = count;
     slab->chunks = chunk;
     for (uint32_t number = 0; number < count; number++)
-    {
-        struct slab_item *item = chunk_item(slab, chunk, number);
-        item->state = STATE_FREE;
-        item->slab = slab;
-        item->operation = 0;
-        memset(item + 1, FREED_BYTE, slab->poisoned);
-        append_free(slab, item);
-    }
+        *chunk_item(slab, chunk, number) = (struct slab_item){.slab = slab};
     slab->total += count;
+    slab->fresh = count;
     return true;
 }
 
@@ -102,13 +97,21 @@ static bool is_untouched(const struct slab *slab, const struct slab_item *item)
 
 void *slab_take(struct slab *slab)
 {
-    if (slab->first == NULL && !grow(slab))
+    if (slab->fresh == 0 && slab->first == NULL && !grow(slab))
         return NULL;
     struct slab_item *item = slab->first;
-    slab->first = item->next;
-    if (!is_untouched(slab, item))
-        rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation #%u", slab->name,
-                    item->operation);
+    if (slab->fresh != 0)
+    {
+        item = chunk_item(slab, slab->chunks, slab->chunks->count - slab->fresh);
+        slab->fresh -= 1;
+    }
+    else
+    {
+        slab->first = item->next;
+        if (!is_untouched(slab, item))
+            rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation #%u",
+                        slab->name, item->operation);
+    }
     const struct actor *actor = actor_current();
     item->state = STATE_LIVE;
     item->operation = actor == NULL ? 0 : actor->operation;

@@ -31,6 +31,7 @@ struct slab
     size_t poisoned;  /* bytes of it that are filled and looked at; 0: objects that no driver ever sees */
     size_t stride;
     struct slab_chunk *chunks;
+    uint32_t fresh;          /* objects at the end of the newest chunk that were never taken: they come first */
     struct slab_item *first; /* free ones */
     struct slab_item *last;
     uint32_t live;

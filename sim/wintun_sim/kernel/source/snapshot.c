@@ -13,7 +13,7 @@
  * segments of images. */
 enum
 {
-    PIECE_LIMIT = 5 + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT
+    PIECE_LIMIT = 5 + SNAPSHOT_HOLES + ACTOR_LIMIT + IMAGE_LIMIT * IMAGE_SEGMENT_LIMIT
 };
 
 struct piece
@@ -49,7 +49,20 @@ static void add_stack(struct snapshot *snapshot, const struct actor *actor)
     add(snapshot, bottom, (size_t)(top - bottom));
 }
 
-static void collect(struct snapshot *snapshot)
+/* The blocks, but for the holes. */
+static void add_blocks(struct snapshot *snapshot, const struct arena *arena, const struct snapshot_hole *holes,
+                       size_t count)
+{
+    uint8_t *start = arena->start;
+    for (size_t i = 0; i < count; i++)
+    {
+        add(snapshot, start, (size_t)(holes[i].start - start));
+        start = holes[i].start + holes[i].size;
+    }
+    add(snapshot, start, (size_t)(arena->end - start));
+}
+
+static void collect(struct snapshot *snapshot, const struct snapshot_hole *holes, size_t count_of_holes)
 {
     struct host *host = current_host;
     const struct arena *arena = &host->arena;
@@ -57,7 +70,7 @@ static void collect(struct snapshot *snapshot)
     add(snapshot, host, sizeof *host);
     add(snapshot, host->scheduler.actors, host->scheduler.used * sizeof(struct actor));
     add(snapshot, arena->starts, (used / 16 + 63) / 64 * sizeof *arena->starts);
-    add(snapshot, arena->start, used);
+    add_blocks(snapshot, arena, holes, count_of_holes);
     if (arena->shadow != NULL)
         add(snapshot, arena->shadow, used / SHADOW_GRANULE);
     for (const struct actor *actor = actor_next(0); actor != NULL; actor = actor_next(actor->index + 1U))
@@ -73,12 +86,12 @@ static void collect(struct snapshot *snapshot)
     }
 }
 
-struct snapshot *snapshot_take(void)
+struct snapshot *snapshot_take_without(const struct snapshot_hole *holes, size_t count)
 {
     struct snapshot *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return NULL;
-    collect(plan);
+    collect(plan, holes, count);
     struct snapshot *snapshot = realloc(plan, sizeof *plan + plan->size);
     if (snapshot == NULL)
     {
@@ -92,6 +105,11 @@ struct snapshot *snapshot_take(void)
         bytes += snapshot->pieces[i].size;
     }
     return snapshot;
+}
+
+struct snapshot *snapshot_take(void)
+{
+    return snapshot_take_without(NULL, 0);
 }
 
 static void clean_stacks(const struct scheduler *scheduler)

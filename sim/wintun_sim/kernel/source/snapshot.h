@@ -8,8 +8,24 @@
 
 struct snapshot;
 
+/* Memory among the blocks that a snapshot leaves alone. */
+struct snapshot_hole
+{
+    uint8_t *start;
+    size_t size;
+};
+
+enum
+{
+    SNAPSHOT_HOLES = 64
+};
+
 /* Outside of actors. NULL when memory runs out. */
 struct snapshot *snapshot_take(void);
+
+/* The same without what lies in `holes`, at most SNAPSHOT_HOLES of them in rising order: whoever takes it restores that
+ * by other means. */
+struct snapshot *snapshot_take_without(const struct snapshot_hole *holes, size_t count);
 
 /* Brings the current host back to it. The images loaded then must still be loaded. */
 void snapshot_restore(const struct snapshot *snapshot);

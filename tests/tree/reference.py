@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from tests.tree.files import ROOT
 
@@ -31,10 +32,15 @@ PUBLIC = (
     "wintun_sim.lifecycle",
     "wintun_sim.model",
     "wintun_sim.kernel",
+    "wintun_sim.kernel.explorer",
     "wintun_sim.scenario",
     "wintun_sim.trace",
+    "wintun_sim.trace.schedule",
     "wintun_sim.check",
     "wintun_sim.check.courses",
+    "wintun_sim.check.effort",
+    "wintun_sim.check.explore",
+    "wintun_sim.check.isolated",
     "wintun_sim.adapter",
     "wintun_sim.testing.plugin",
     "wintun_sim.testing.strategies",
@@ -77,9 +83,9 @@ class Name:
 def names(module: ModuleType) -> Iterator[Name]:
     """Give the public names of a module, in its own order, but for Microsoft's."""
     for name in public(module):
-        if module.__name__ == "wintun_sim.ndis" and name.startswith(NUMBERED):
-            continue
         value = getattr(module, name)
+        if isinstance(value, TypeVar) or (module.__name__ == "wintun_sim.ndis" and name.startswith(NUMBERED)):
+            continue
         if inspect.isclass(value):
             yield Name(name, "class", sentence(value.__doc__ or ""))
         elif inspect.isfunction(value) or hasattr(value, "__wrapped__"):

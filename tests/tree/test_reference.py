@@ -33,6 +33,17 @@ def test_every_room_is_public_or_said_to_be_internal() -> None:
     assert not public & reference.INTERNAL
 
 
+def test_what_documents_import_is_public() -> None:
+    """A reader may rely on what an example shows."""
+    imported = {
+        match
+        for path in with_suffix(".md")
+        for match in re.findall(r"^(?:from|import) (wintun_sim[\w.]*)", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(imported) > 10
+    assert sorted(imported - set(reference.PUBLIC)) == []
+
+
 def test_the_readme_leads_to_the_reference() -> None:
     assert "docs/reference.md" in (ROOT / "README.md").read_text("utf-8")
 

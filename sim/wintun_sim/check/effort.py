@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 from wintun_sim.errors import UsageError
 
 Algorithm = Literal["depth-first", "reduced", "random", "pct"]
+"""How the schedules that are tried are chosen."""
 
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("depth-first", "reduced", "random", "pct")
+"""All that there are."""
 
 DEFAULT_RUNS: Final = 50_000
 """Schedules of one scenario at most, where nobody says otherwise."""

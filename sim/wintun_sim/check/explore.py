@@ -53,7 +53,11 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Something that is wrong with a scenario, the first run that shows it, and how many schedules showed it."""
+    """Something that is wrong with a scenario, the first run that shows it, and how many schedules showed it.
+
+    ``choices`` are that run's, ``preemptions`` how often it chose another actor while the running one could go on, and
+    ``seen`` the number of schedules.
+    """
 
     wrong: Wrong
     choices: tuple[int, ...]
@@ -67,11 +71,14 @@ class Discovery:
 
 @dataclass(slots=True)
 class Explored:
-    """What came of a scenario. ``schedules`` were carried out and ``distinct`` runs told apart.
+    """What came of a scenario, held against the ``revision``. ``schedules`` were carried out, ``steps`` scheduling
+    points passed in all of them, and ``distinct`` runs told apart, whose hash is ``runs_hash``. ``points`` says where
+    actors may be switched; a run has ``longest`` of them at most, and ``longest_choices`` choices.
 
     ``complete``: the algorithm has no other schedule; ``cut``: some were left out for the bound on preemptions.
     ``outcomes`` are the driver's, hashed; ``model_outcomes`` the model's, None where it was not asked; ``slack`` are
-    those of the model that the driver never showed.
+    those of the model that the driver never showed. ``model_complete``: they are all that it has; ``not_judged`` of the
+    driver's are none of its, where they are not. ``discoveries`` are what is wrong.
     """
 
     scenario: Scenario

@@ -78,7 +78,7 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FaultSite:
-    """A call of the driver that may fail: of what kind, and where in which image (1 is the first)."""
+    """A call of the driver that may fail: of what kind (``fault``), and where in which image (1 is the first)."""
 
     fault: Fault
     image: int
@@ -109,6 +109,7 @@ class Log:
     counters: tuple[tuple[str, Counters], ...]
     """What each adapter owned when the actors had ended, before the ending."""
     result: Result
+    """How the run ended."""
     choices: tuple[int, ...]
     """Of the first run that showed it; see :func:`choice`."""
     seen: int

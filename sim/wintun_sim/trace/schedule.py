@@ -34,6 +34,7 @@ from wintun_sim.scenario import Scenario, format_scenario
 from wintun_sim.scenario.scenario import Actor, Step
 
 VERSION: Final = "ws1"
+"""The version of this format, with which a schedule begins."""
 
 HASH_DIGITS: Final = 16
 """Hexadecimal digits of a hash that a schedule carries: against mistakes, not against forgery."""

@@ -37,7 +37,7 @@ def report_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
 
 
 def test_the_projects_driver_passes_and_says_so_last(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--seed", "7", "--steps", "1500"]) == 0
+    assert main(["check", "--seed", "7", "--steps", "1500", "--schedules", "600"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "seed 7"
     assert lines[-1] == "PASSED"
@@ -50,9 +50,9 @@ def test_the_projects_driver_passes_and_says_so_last(capsys: pytest.CaptureFixtu
 def test_the_same_seed_gives_the_same_report_whatever_the_number_of_workers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    one = report_of(capsys, "--seed", "8", "--steps", "1200", "--jobs", "1")
-    two = report_of(capsys, "--seed", "8", "--steps", "1200", "--jobs", "3")
-    other = report_of(capsys, "--seed", "9", "--steps", "1200")
+    one = report_of(capsys, "--seed", "8", "--steps", "1200", "--schedules", "600", "--jobs", "1")
+    two = report_of(capsys, "--seed", "8", "--steps", "1200", "--schedules", "600", "--jobs", "3")
+    other = report_of(capsys, "--seed", "9", "--steps", "1200", "--schedules", "600")
     assert one == two
     assert one != other
     status, report = one
@@ -83,7 +83,7 @@ def test_an_own_capture_takes_the_place_of_those_that_ship(capsys: pytest.Captur
     from wintun_sim.integrations.pcap import shipped_captures
 
     capture = str(shipped_captures()["icmp"])
-    status, report = report_of(capsys, "--seed", "1", "--steps", "500", "--pcap", capture)
+    status, report = report_of(capsys, "--seed", "1", "--steps", "500", "--schedules", "0", "--pcap", capture)
     assert status == 0
     played = {task for task in report["counts"]["tasks"] if not task.startswith("scenario ")}
     assert played == {f"capture {capture}", "walk"}

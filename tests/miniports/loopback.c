@@ -261,8 +261,13 @@ static PNET_BUFFER_LIST LbNextSend(PLB_ADAPTER pAdapter, NDIS_STATUS *pndisStatu
 {
     PNET_BUFFER_LIST pNbl;
 
+#ifdef BUG_POPS_WITHOUT_LOCK
+    pNbl = LbPop(&pAdapter->Sends);
+    NdisAcquireSpinLock(&pAdapter->Lock);
+#else
     NdisAcquireSpinLock(&pAdapter->Lock);
     pNbl = LbPop(&pAdapter->Sends);
+#endif
     *pndisStatus = pAdapter->fAsleep               ? NDIS_STATUS_LOW_POWER_STATE
                    : pAdapter->eState == LbRunning ? NDIS_STATUS_SUCCESS
                                                    : NDIS_STATUS_PAUSED;

@@ -63,6 +63,9 @@ FOUND = {
         "BUG_KEEPS_ONE": ("NdisTimedDataHang", "are not completed"),
     },
 }
+RACES = {"loopback": {"BUG_POPS_WITHOUT_LOCK": ("DataRace", r"loopback\.c:\d+")}}
+"""Bugs that no call by itself shows, only calls at once."""
+
 CASES = [(miniport, bug) for miniport, bugs in FOUND.items() for bug in bugs]
 
 
@@ -93,7 +96,7 @@ def first_finding(image: Path, worker: Worker) -> Finding | None:
 @pytest.mark.parametrize("miniport", FOUND)
 def test_every_bug_that_the_source_offers_is_tried(miniport: str) -> None:
     source = (HERE / f"{miniport}.c").read_text("utf-8")
-    assert set(re.findall(r"BUG_[A-Z_]+[A-Z]", source)) == set(FOUND[miniport])
+    assert set(re.findall(r"BUG_[A-Z_]+[A-Z]", source)) == {*FOUND[miniport], *RACES.get(miniport, {})}
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -140,6 +143,26 @@ def test_a_miniport_with_a_bug_is_found_and_the_finding_says_which(
     assert finding is not None
     assert finding.rule == rule
     assert re.search(words, finding.message)
+
+
+@pytest.mark.parametrize(("miniport", "bug"), [(miniport, bug) for miniport, bugs in RACES.items() for bug in bugs])
+def test_a_race_is_found_by_random_orders_of_calls_and_replayed(
+    miniport: str, bug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One call at a time it is a driver like any other."""
+    monkeypatch.chdir(tmp_path)
+    built(miniport, tmp_path, bug)
+    image = f"{miniport}.so"
+    assert main(["check", image, "--rules-only", "--seed", "1", "--steps", "500", "--schedules", "0"]) == 0
+    capsys.readouterr()
+    assert main(["check", image, "--rules-only", "--seed", "1", "--steps", "500", "--schedules", "1000"]) == 1
+    rule, words = RACES[miniport][bug]
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"FAILED rule {rule}: ") and re.search(words, line) for line in lines)
+    replay = next(line for line in lines if "--replay" in line)
+    assert "--rules-only" in replay
+    assert main(shlex.split(replay)[1:]) == 1
+    assert f"FAILED rule {rule}: " in capsys.readouterr().out
 
 
 def test_a_finding_is_made_short_and_replayed_by_the_line_that_the_report_ends_with(

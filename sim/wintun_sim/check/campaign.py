@@ -117,10 +117,10 @@ class Campaign:
         for kind, same in kinds.items():
             whole = sum(each.complete for each in same)
             exhaustive = sum(each.exhaustive for each in same)
-            yield (
-                f"  {kind}: {len(same)}, of which {whole} with every schedule that is within the bound,"
-                f" {exhaustive} with every one there is"
-            )
+            how = f", {whole} with every schedule within the bound, {exhaustive} with every one there is" * bool(whole)
+            yield f"  {kind}: {len(same)} scenarios{how}"
+        if all(each.effort.rules_only for each in explored):
+            return
         shown = sum(len(each.outcomes) for each in explored)
         slack = sum(each.slack or 0 for each in explored)
         unknown = sum(each.not_judged for each in explored)
@@ -188,6 +188,15 @@ def run_campaign(
             campaign.results.append((piece, explored))
             if watcher is not None:
                 watcher(piece.name, len(explored.discoveries), _spent(campaign), schedules)
+    _explain(campaign, image, executor)
+    return campaign
+
+
+def run_pieces(pieces: Sequence[Piece], image: Path, executor: Executor, schedules: int) -> Campaign:
+    """Explore pieces in order while there is budget left, and explain what is found."""
+    campaign = Campaign(schedules, planned=len(pieces))
+    for piece, explored in _explore(iter(pieces), campaign, image, executor, CURRENT):
+        campaign.results.append((piece, explored))
     _explain(campaign, image, executor)
     return campaign
 

@@ -41,6 +41,8 @@ class Effort:
     fault: int = 0
     writes: int = 0
     shared: bool = False
+    rules_only: bool = False
+    """The driver is not a Wintun: no model says anything of it, and no property of the adapter's own."""
 
     @property
     def is_faulted(self) -> bool:
@@ -90,9 +92,9 @@ class Effort:
         """Take such an object back. Raises ``UsageError`` for anything else."""
         if not isinstance(value, dict) or set(value) != {field.name for field in fields(cls)}:
             raise UsageError("certificate: what was tried is not said in the way of this version")
-        if value["algorithm"] not in ALGORITHMS or type(value["shared"]) is not bool:
+        if value["algorithm"] not in ALGORITHMS or {type(value["shared"]), type(value["rules_only"])} != {bool}:
             raise UsageError(f"certificate: there is no algorithm {value['algorithm']!r}")
-        numbers = {name: number for name, number in value.items() if name not in ("algorithm", "shared")}
+        numbers = {name: number for name, number in value.items() if name not in ("algorithm", "shared", "rules_only")}
         if numbers["bound"] is None:
             del numbers["bound"]
         for name, number in numbers.items():

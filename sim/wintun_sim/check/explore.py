@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from wintun_sim import native
 from wintun_sim.check import worker
@@ -34,7 +35,9 @@ from wintun_sim.scenario.ending import ending
 from wintun_sim.trace.schedule import Schedule, make_schedule
 
 if TYPE_CHECKING:
-    from wintun_sim.kernel.explorer import Exploration, Explorer, FaultSite, Log
+    from wintun_sim.kernel.explorer import Exploration, Explorer, FaultSite, Log, Strategy
+
+_DEADLY: Final = MappingProxyType({"Crash": "crash", "Stuck": "hang"})
 
 Watcher = Callable[[int, int], None]
 """Told how many shards of an exploration are done, and how many there are."""
@@ -161,7 +164,16 @@ def wrong_with(
     log: Log, scenario: Scenario, effort: Effort, revision: str = CURRENT, *, ask_model: bool = True
 ) -> tuple[Wrong, ...]:
     """Say everything that is wrong with one run; without ``ask_model`` all but what the model has to say."""
+    if effort.rules_only:
+        return tuple(_by_rules(log))
     return refinement(scenario, revision).judge(log, faulted=effort.is_faulted, ask_model=ask_model).wrong
+
+
+def _by_rules(log: Log) -> Iterator[Wrong]:
+    """Say what no driver may do; crashes and hangs are events too."""
+    for place, event in enumerate(log.events):
+        if isinstance(event, RuleBroken):
+            yield Wrong(_DEADLY.get(event.rule, "rule"), event.rule, event.message, place)
 
 
 def shards_of(scenario: Scenario, image: Path, effort: Effort) -> list[Shard]:
@@ -193,15 +205,23 @@ def sites_of(scenario: Scenario, image: Path) -> list[FaultSite]:
         return explorer.fault_sites()
 
 
-def explore_shard(shard: Shard, runs: int) -> Exploration:
-    """Explore one shard, ``runs`` schedules at most: in a worker, since the image may end the process."""
+def strategy_of(effort: Effort) -> Strategy:
+    """Return what C calls the algorithm. Raises ``UsageError`` for one that is not built in here."""
     from wintun_sim.kernel.explorer import Strategy
 
+    try:
+        return Strategy(effort.algorithm)
+    except ValueError:
+        raise UsageError(f"explore: {effort.algorithm} is not built in here; take depth-first") from None
+
+
+def explore_shard(shard: Shard, runs: int) -> Exploration:
+    """Explore one shard, ``runs`` schedules at most: in a worker, since the image may end the process."""
     effort = shard.effort
     with opened(shard.scenario, shard.image) as explorer:
         worker.progress.step()
         return explorer.explore(
-            Strategy(effort.algorithm),
+            strategy_of(effort),
             bound=effort.bound,
             depth=effort.depth,
             seed=effort.seed,
@@ -319,17 +339,10 @@ def judge_parts(
     from wintun_sim.kernel.explorer import union
 
     found = union(parts)
-    judge = refinement(scenario, revision)
-    best: dict[tuple[str, str], Discovery] = {}
-    outcomes: set[Sequences] = set()
-    unknown: set[Sequences] = set()
+    judged = _Judged()
     for log in found.logs:
-        verdict = judge.judge(log, faulted=effort.is_faulted)
-        if log.result.value == "quiet":
-            (outcomes if verdict.is_judged else unknown).add(verdict.outcome)
-        for wrong in {(wrong.kind, wrong.rule): wrong for wrong in reversed(verdict.wrong)}.values():
-            _note(best, Discovery(wrong, log.choices, log.preemptions, log.seen))
-    model = None if effort.is_faulted else judge.find_all()
+        judged.add(log, scenario, effort, revision)
+    model = None if effort.is_faulted or effort.rules_only else refinement(scenario, revision).find_all()
     return Explored(
         scenario,
         image,
@@ -343,13 +356,13 @@ def judge_parts(
         longest_choices=found.longest_choices,
         complete=found.complete,
         cut=found.cut,
-        outcomes=tuple(sorted(map(_outcome_hash, outcomes | unknown))),
+        outcomes=tuple(sorted(map(_outcome_hash, judged.outcomes | judged.unknown))),
         runs_hash=hashlib.sha256("".join(sorted(map(_digest, found.logs))).encode()).hexdigest(),
         model_outcomes=None if model is None else len(model.outcomes),
         model_complete=model is not None and model.complete,
-        slack=None if model is None else sum(outcome not in outcomes for outcome in model.outcomes),
-        not_judged=len(unknown),
-        discoveries=list(best.values()),
+        slack=None if model is None else sum(outcome not in judged.outcomes for outcome in model.outcomes),
+        not_judged=len(judged.unknown),
+        discoveries=list(judged.best.values()),
     )
 
 
@@ -358,14 +371,36 @@ def _outcome_hash(outcome: Sequences) -> str:
     return hashlib.sha256("\n".join(say_outcome(outcome)).encode(errors="backslashreplace")).hexdigest()[:16]
 
 
-def _note(best: dict[tuple[str, str], Discovery], found: Discovery) -> None:
-    """Keep the run with the fewest preemptions of each defect, the first of those, and count them all."""
-    known = best.get(found.signature())
-    if known is None:
-        best[found.signature()] = found
-        return
-    chosen = found if found.preemptions < known.preemptions else known
-    best[found.signature()] = Discovery(chosen.wrong, chosen.choices, chosen.preemptions, known.seen + found.seen)
+class _Judged:
+    """What the distinct runs of a scenario come to."""
+
+    def __init__(self) -> None:
+        self.best: dict[tuple[str, str], Discovery] = {}
+        self.outcomes: set[Sequences] = set()
+        self.unknown: set[Sequences] = set()
+
+    def add(self, log: Log, scenario: Scenario, effort: Effort, revision: str) -> None:
+        """Judge one run; of what is wrong alike in it, the first counts."""
+        if effort.rules_only:
+            wrong = wrong_with(log, scenario, effort)
+        else:
+            verdict = refinement(scenario, revision).judge(log, faulted=effort.is_faulted)
+            wrong = verdict.wrong
+            if log.result.value == "quiet":
+                (self.outcomes if verdict.is_judged else self.unknown).add(verdict.outcome)
+        for each in {(wrong.kind, wrong.rule): wrong for wrong in reversed(wrong)}.values():
+            self._note(Discovery(each, log.choices, log.preemptions, log.seen))
+
+    def _note(self, found: Discovery) -> None:
+        """Keep the run with the fewest preemptions of each defect, the first of those, and count them all."""
+        known = self.best.get(found.signature())
+        if known is None:
+            self.best[found.signature()] = found
+            return
+        chosen = found if found.preemptions < known.preemptions else known
+        self.best[found.signature()] = Discovery(
+            chosen.wrong, chosen.choices, chosen.preemptions, known.seen + found.seen
+        )
 
 
 def _digest(log: Log) -> str:

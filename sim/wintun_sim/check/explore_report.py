@@ -49,6 +49,7 @@ class Race:
         words = ["wintun-sim", "run", str(self.path or self.file_name())]
         words += ["--replay", diagnosis.schedule] if diagnosis.schedule else ["--explore", *self.effort.words()]
         words += driver_words(self.image)
+        words += ["--rules-only"] * self.effort.rules_only
         if self.revision != "CURRENT":
             words.append(f"--revision={self.revision}")
         return shlex.join(words)

@@ -121,7 +121,7 @@ def check(
                     break
         for finding in _distinct(failing):
             report.findings.append(explain(finding, image))
-        if schedules and not report.stopped:
+        if schedules and not failing:  # first what one call at a time shows
             report.campaign = run_campaign(
                 image,
                 members,

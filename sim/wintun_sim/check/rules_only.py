@@ -20,6 +20,7 @@ from wintun_sim.check import worker
 from wintun_sim.check.finding import Finding, say_operation
 from wintun_sim.check.isolated import Death, isolated, team
 from wintun_sim.check.main import MOST_FAILING, Watcher, default_jobs
+from wintun_sim.check.rules_races import explore_by_rules
 from wintun_sim.check.rules_report import RulesFound, RulesReport
 from wintun_sim.check.rules_walk import NO_SUCH_NAME, RulesWalk, demand_of, fault_of, time_after
 from wintun_sim.check.scenarios import Run
@@ -211,8 +212,9 @@ def check_rules(
     jobs: int | None = None,
     watcher: Watcher | None = None,
     most_failing: int = MOST_FAILING,
+    schedules: int = 0,
 ) -> RulesReport:
-    """Judge an image by random walks, and report.
+    """Judge an image by random walks, then by random orders of concurrent calls, and report.
 
     The same arguments give the same report, whatever ``jobs``. Raises ``UsageError`` for an image that cannot be
     loaded, or whose driver never makes an adapter, and ``UnavailableError`` where there is no host kernel.
@@ -233,8 +235,11 @@ def check_rules(
                 if len(failing) == most_failing or result.finding.rule == TIMEOUT:
                     report.stopped = True
                     break
+        if schedules and not failing and report.was_judged():
+            has_device = report.devices > 0
+            report.campaign = explore_by_rules(image, members, seed=seed, schedules=schedules, has_device=has_device)
     report.findings.extend(_explain(finding, image) for finding in _distinct(failing))
-    if not report.findings and not report.was_judged():
+    if not report.failed and not report.was_judged():
         raise UsageError(f"check: {image} could not be judged: {report.why_not_judged()}")
     return report
 

@@ -74,7 +74,10 @@ class RulesReport(Report):
         missing = [name for name in self.visited.missing() if self.devices or name.split()[0] not in _OF_DEVICES]
         if missing:
             lines.append(f"what was never done: {', '.join(missing)}")
-        lines.append("orders of concurrent calls: operations came one at a time, deferred work between them")
+        if self.campaign is None:
+            lines.append("orders of concurrent calls: operations came one at a time, deferred work between them")
+        else:
+            lines.append("most orders of concurrent calls: some were drawn at random")
         lines.append("MiniportCheckForHangEx, MiniportResetEx: this host kernel never calls them")
         return lines
 
@@ -103,9 +106,13 @@ class RulesReport(Report):
             yield "stopped early: enough failures to explain"
         for line in self.not_judged():
             yield f"not judged: {line}"
-        if not self.findings:
+        if self.campaign is not None:
+            yield from self.campaign.lines()
+        if not self.failed:
             yield "PASSED"
             return
+        for number, race in enumerate(self.races):
+            yield from race.lines(picture=number == 0)
         for found in self.findings:
             finding = found.finding
             shrunk = "" if found.minimal else " (not shrunk to the end)"

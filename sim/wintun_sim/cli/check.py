@@ -159,6 +159,8 @@ def _schedules(arguments: argparse.Namespace, steps: int) -> int:
 
     if arguments.schedules is not None:
         return int(arguments.schedules)
+    if arguments.revision != "CURRENT":  # races are what most of the repairs are about: asked for, they are listed
+        return 0
     if arguments.deep:
         return DEEP_SCHEDULES
     return max(min(DEFAULT_SCHEDULES * steps // DEFAULT_STEPS, DEFAULT_SCHEDULES), 1)
@@ -177,7 +179,17 @@ def _by_rules(arguments: argparse.Namespace, image: Path | None) -> Judge:
         steps=arguments.steps or DEFAULT_STEPS,
         jobs=arguments.jobs,
         watcher=watcher,
+        schedules=_schedules_by_rules(arguments, arguments.steps or DEFAULT_STEPS),
     )
+
+
+def _schedules_by_rules(arguments: argparse.Namespace, steps: int) -> int:
+    from wintun_sim.check.rules_only import DEFAULT_STEPS
+    from wintun_sim.check.rules_races import DEFAULT_SCHEDULES
+
+    if arguments.schedules is not None:
+        return int(arguments.schedules)
+    return max(min(DEFAULT_SCHEDULES * steps // DEFAULT_STEPS, DEFAULT_SCHEDULES), 1)
 
 
 def captures_of(files: list[Path] | None) -> dict[str, tuple[bytes, ...]]:

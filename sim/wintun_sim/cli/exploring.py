@@ -99,6 +99,7 @@ def effort_of(arguments: argparse.Namespace) -> Effort:
         fault=arguments.fault or 0,
         writes=int(arguments.client_writes),
         shared=True,
+        rules_only=arguments.rules_only,
     )
 
 
@@ -152,7 +153,7 @@ def _replay(arguments: argparse.Namespace, scenario: Scenario, image: Path | Non
 
     schedule = parse_schedule(arguments.replay)
     schedule.demand(resolved(image), scenario)
-    effort = Effort(fault=schedule.fault, writes=schedule.writes)
+    effort = Effort(fault=schedule.fault, writes=schedule.writes, rules_only=arguments.rules_only)
     work = (replay, scenario, resolved(image), schedule.choices, effort, arguments.revision)
     # Under a debugger the run has to be in the process that is debugged.
     done = replay(*work[1:]) if os.environ.get(_HERE) else isolated(*work)

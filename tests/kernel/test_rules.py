@@ -16,6 +16,7 @@ from wintun_sim.kernel import DriverGone
 
 RULE_OF = {
     "COMPLETES_TWICE": "DoubleCompletion",
+    "KEEPS_REMOVE_LOCK": "RemoveLockReleaseWrite",
     "COMPLETES_UNDER_SPIN_LOCK": "SpinLockSafe",
     "COMPLETES_WITH_CANCEL_ROUTINE": "IrpCancelField",
     "COMPLETES_AS_PENDING": "DRIVER_VERIFIER_IOMANAGER_VIOLATION",
@@ -69,6 +70,7 @@ RULE_OF = {
     "FAILS_QUERY_POWER": "NdisOidComplete",
     "COMPLETES_OID_TWICE": "NdisOidDoubleComplete",
     "ACQUIRES_IN_A_CIRCLE": "DeadlockDetection",
+    "RUNS_PAGED_CODE_AT_DISPATCH": "PagedCode",
     "COMPLETES_OID_AND_SUCCEEDS": "NdisOidDoubleComplete",
     "WRITES_MORE_THAN_ASKED": "BUGCODE_NDIS_DRIVER",
     "SETS_NO_BYTES_WRITTEN": "OidCounts",

@@ -15,6 +15,7 @@ enum defect
 {
     KEEPS_ALL,
     COMPLETES_TWICE,
+    KEEPS_REMOVE_LOCK,
     COMPLETES_UNDER_SPIN_LOCK,
     COMPLETES_WITH_CANCEL_ROUTINE,
     COMPLETES_AS_PENDING,
@@ -68,6 +69,7 @@ enum defect
     FAILS_QUERY_POWER,
     COMPLETES_OID_TWICE,
     ACQUIRES_IN_A_CIRCLE,
+    RUNS_PAGED_CODE_AT_DISPATCH,
     COMPLETES_OID_AND_SUCCEEDS,
     WRITES_MORE_THAN_ASKED,
     SETS_NO_BYTES_WRITTEN,
@@ -91,6 +93,7 @@ typedef struct _ADAPTER
     KSPIN_LOCK Lock;
     LIST_ENTRY Reads;
     IO_CSQ Csq;
+    IO_REMOVE_LOCK RemoveLock;
 } ADAPTER;
 
 static NDIS_HANDLE Driver;
@@ -313,6 +316,18 @@ static NTSTATUS Read(ADAPTER *Adapter, PIRP Irp)
     }
 }
 
+static NTSTATUS WriteWithRemoveLock(ADAPTER *Adapter, PIRP Irp)
+{
+    NTSTATUS Status = IoAcquireRemoveLock(&Adapter->RemoveLock, Irp);
+
+    if (!NT_SUCCESS(Status))
+        return Complete(Irp, Status, 0);
+    Status = Write(Adapter, Irp);
+    if (!BREAKS(KEEPS_REMOVE_LOCK))
+        IoReleaseRemoveLock(&Adapter->RemoveLock, Irp);
+    return Status;
+}
+
 static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
@@ -326,7 +341,7 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     case IRP_MJ_READ:
         return Read(Adapter, Irp);
     case IRP_MJ_WRITE:
-        return Write(Adapter, Irp);
+        return WriteWithRemoveLock(Adapter, Irp);
     case IRP_MJ_CLEANUP:
         while ((Pending = IoCsqRemoveNextIrp(&Adapter->Csq, Stack->FileObject)) != NULL)
             Complete(Pending, STATUS_CANCELLED, 0);
@@ -428,12 +443,19 @@ static VOID NTAPI ReturnNbls(NDIS_HANDLE Context, PNET_BUFFER_LIST First, ULONG 
 
 /* OIDs: queries give a ULONG, sets take one; a direct request is completed later than it is asked. */
 
+static VOID Paged(VOID)
+{
+    PAGED_CODE();
+}
+
 static VOID AcquireBoth(PKSPIN_LOCK First, PKSPIN_LOCK Second)
 {
     KIRQL Irql;
 
     KeAcquireSpinLock(First, &Irql);
     KeAcquireSpinLockAtDpcLevel(Second);
+    if (BREAKS(RUNS_PAGED_CODE_AT_DISPATCH))
+        Paged();
     KeReleaseSpinLockFromDpcLevel(Second);
     KeReleaseSpinLock(First, Irql);
 }
@@ -620,6 +642,7 @@ static NDIS_STATUS NTAPI Initialize(NDIS_HANDLE Handle, NDIS_HANDLE Context, PND
         return NDIS_STATUS_RESOURCES;
     RtlZeroMemory(Adapter, sizeof *Adapter);
     Adapter->Handle = LastHandle = Handle;
+    IoInitializeRemoveLock(&Adapter->RemoveLock, TAG, 0, 0);
     KeInitializeSpinLock(&Adapter->Lock);
     InitializeListHead(&Adapter->Reads);
     IoCsqInitialize(&Adapter->Csq, Insert, Remove, Peek, Acquire, Release, CompleteCanceled);

@@ -62,7 +62,10 @@ FORCEINLINE KIRQL KeRaiseIrqlToDpcLevel(VOID)
     return KfRaiseIrql(DISPATCH_LEVEL);
 }
 
-#if DBG
+#if NT_HOST
+VOID NTAPI NtHostPagedCode(PCSTR Function);
+#define PAGED_CODE() NtHostPagedCode(__FUNCTION__)
+#elif DBG
 #define PAGED_CODE() ASSERT(KeGetCurrentIrql() <= APC_LEVEL)
 #else
 #define PAGED_CODE() ((void)0)

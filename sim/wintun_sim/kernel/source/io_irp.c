@@ -355,6 +355,20 @@ static void check_return(const struct request *request, NTSTATUS returned)
                     (unsigned)returned, name, (unsigned)request->status);
 }
 
+/* A remove lock that was acquired for a request is released when that is complete. */
+static void check_remove_lock(const struct request *request, const IRP *irp)
+{
+    static const char *const rules[IRP_MJ_MAXIMUM_FUNCTION + 1] = {
+        [IRP_MJ_CREATE] = "RemoveLockReleaseCreate",   [IRP_MJ_CLOSE] = "RemoveLockReleaseClose",
+        [IRP_MJ_READ] = "RemoveLockReleaseRead",       [IRP_MJ_WRITE] = "RemoveLockReleaseWrite",
+        [IRP_MJ_CLEANUP] = "RemoveLockReleaseCleanup", [IRP_MJ_PNP] = "RemoveLockRelease2"};
+    if (current_host->locks.remove_locks != NULL && request->complete && remove_lock_is_held(irp))
+        rule_broken(rules[request->major],
+                    "the dispatch routine of %s completed it and returned, and the remove lock that it acquired for it "
+                    "is not released",
+                    major_name(request->major));
+}
+
 struct request *request_new_pnp(DEVICE_OBJECT *device, uint8_t minor, struct pnp_call *call)
 {
     struct request *request = slab_take(&current_host->io->request_slab);
@@ -422,9 +436,11 @@ NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE
     struct actor *actor = actor_current();
     struct request *outer = actor->request;
     actor->request = request;
+    const IRP *irp = request->irp;
     const NTSTATUS returned = dispatch(device, request->irp);
     actor->request = outer;
     check_return(request, returned);
+    check_remove_lock(request, irp);
     call_leave(&call);
     while (wait && !request->complete)
         actor_wait(POINT_WAIT, request, false, ACTOR_NO_DEADLINE);

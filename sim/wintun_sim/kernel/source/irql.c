@@ -32,9 +32,12 @@ VOID NTAPI KeLowerIrql(KIRQL NewIrql)
     actor->irql = NewIrql;
 }
 
+/* What PAGED_CODE() is in an image. */
+VOID NTAPI NtHostPagedCode(PCSTR Function)
+{
+    rule_irql("PagedCode", Function, PASSIVE_LEVEL, APC_LEVEL);
+}
+
 const struct export irql_exports[] = {
-    EXPORT(KeGetCurrentIrql),
-    EXPORT(KfRaiseIrql),
-    EXPORT(KeLowerIrql),
-    EXPORTS_END,
+    EXPORT(NtHostPagedCode), EXPORT(KeGetCurrentIrql), EXPORT(KfRaiseIrql), EXPORT(KeLowerIrql), EXPORTS_END,
 };

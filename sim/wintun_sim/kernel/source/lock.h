@@ -51,6 +51,9 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
 /* Says that nobody may use the lock any more (NdisFreeSpinLock). */
 void lock_retire(volatile uint64_t *word, const char *caller);
 
+/* Whether somebody has acquired a remove lock with this tag and not released it (remove_lock.c). */
+bool remove_lock_is_held(const void *tag);
+
 /* For the other files of locks: what the actor holds. */
 struct held_lock *lock_find(struct actor *actor, const volatile void *address);
 void lock_push(struct actor *actor, struct held_lock held);

@@ -66,6 +66,14 @@ static bool forget(const IO_REMOVE_LOCK *lock, const void *tag, const char *call
     return false;
 }
 
+bool remove_lock_is_held(const void *tag)
+{
+    const struct remove_lock_holder *holder = current_host->locks.remove_locks;
+    while (holder != NULL && holder->tag != tag)
+        holder = holder->next;
+    return holder != NULL;
+}
+
 VOID NTAPI IoInitializeRemoveLockEx(PIO_REMOVE_LOCK Lock, ULONG AllocateTag, ULONG MaxLockedMinutes,
                                     ULONG HighWatermark, ULONG RemlockSize)
 {

@@ -59,7 +59,7 @@ class Gravity(enum.IntEnum):
     """How much a remark matters."""
 
     NOTE = 0
-    """The adapter does not look at it; only strict decoding does."""
+    """The adapter does not mind; decoding, or strict decoding, does."""
     WARNING = 1
     """The adapter goes on, but hardly does what was meant."""
     ERROR = 2
@@ -182,7 +182,7 @@ def diagnose(buffer: Readable) -> Diagnosis:
     received = skipped = 0
     for number, (offset, size) in enumerate(zip(found.offsets, found.sizes, strict=True)):
         if number == MAX_PACKETS:
-            notes.add(offset - HEADER_SIZE, number, Gravity.WARNING, _TOO_MANY)
+            notes.add(offset - HEADER_SIZE, number, Gravity.NOTE, _TOO_MANY)
         taken = _look_at(view, notes, number, offset, size)
         received, skipped = received + taken, skipped + (not taken)
     layout = recognise(view, found.stop.reason, found.offsets, found.sizes)

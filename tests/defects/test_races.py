@@ -15,7 +15,7 @@ from wintun_sim.check.isolated import team
 from wintun_sim.scenario import load
 from wintun_sim.trace.schedule import parse_schedule
 
-PATCHES = sorted(path.stem for path in (HERE / "races").glob("*.patch"))
+PATCHES = sorted(path.stem for path in (HERE / "races").glob("*.patch") if "\nStory: " in path.read_text("utf-8"))
 
 
 def said_by(name: str, key: str) -> str:

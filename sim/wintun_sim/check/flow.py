@@ -17,8 +17,10 @@ from wintun_sim.bundle import decode
 from wintun_sim.check.finding import STATISTICS
 from wintun_sim.check.record import Record, Wrong
 from wintun_sim.model.client import is_ip
+from wintun_sim.model.limits import LARGEST_PACKET
 from wintun_sim.operations import (
     AdapterOperation,
+    Cleanup,
     Close,
     Create,
     Halt,
@@ -209,6 +211,36 @@ def _nobody_waits_for_the_other(record: Record) -> Iterator[Wrong]:
             yield Wrong("property", "lost-wake-up", message)
 
 
+def _nothing_is_owned_while_nothing_flows(record: Record) -> Iterator[Wrong]:
+    """An adapter that was paused, or put to sleep, and stays so, owns nothing at rest."""
+    ended: dict[str, type[AdapterOperation]] = dict.fromkeys(record.ends_of_pauses, Restart)
+    for name, found in record.oids.items():
+        power = record.layout.operations[name]
+        if isinstance(power, SetPower) and found[0][1].status == 0 and power.state != PowerState.D0:
+            ended[name] = SetPower
+    for name in ended.keys() - record.layout.of_ending:
+        adapter = record.adapter_of(record.layout.operations[name])
+        owned = record.counters[adapter].nbls_owned if adapter in record.counters else 0
+        if owned and _until(record, name, ended[name]):
+            yield Wrong("property", "owned-at-rest", f"{adapter} owns {owned} NBLs, long after {name} had ended")
+
+
+def _no_read_outlives_its_handle(record: Record) -> Iterator[Wrong]:
+    """Whoever waits for packets when a handle's cleanup is over waits in vain, and must not be left waiting."""
+    cleaned = {
+        cleanup.handle: name
+        for name, cleanup in record.layout.operations.items()
+        if isinstance(cleanup, Cleanup) and name in record.requests and record.requests[name][0][0] < record.at_rest
+    }
+    for name, found in record.requests.items():
+        read = record.layout.operations[name]
+        if not isinstance(read, Read) or read.handle not in cleaned or name in record.layout.of_ending:
+            continue
+        if found[0][0] >= record.at_rest:
+            message = f"{name} was left waiting after {cleaned[read.handle]}, the cleanup of its handle"
+            yield Wrong("property", "late-read", message, found[0][0])
+
+
 def _handles_and_link_agree(record: Record) -> Iterator[Wrong]:
     """Handles are creates less closes, and the link is what was said last of it; each change is said once, in order."""
     for adapter, told in record.links.items():
@@ -262,8 +294,13 @@ def _statistics_add_up(record: Record) -> Iterator[Wrong]:
         counted = dict(zip(STATISTICS, _INFO.unpack(event.data), strict=True))
         adapter = record.adapter_of(record.layout.operations[name])
         for counter, value in _expected_statistics(record, adapter, place).items():
-            if counted[counter] != value:
-                message = f"{counter} is {counted[counter]}, but should be {value} by what was read and received"
+            if counted.pop(counter) != value:
+                message = f"{counter} is not {value}, which is what was read and received"
+                yield Wrong("property", "statistics", message, place)
+        for counter, value in counted.items():
+            most = _most(record, adapter, counter)
+            if value > most:
+                message = f"{counter} is {value}, but there is a reason for {most} at most"
                 yield Wrong("property", "statistics", message, place)
 
 
@@ -288,11 +325,32 @@ def _expected_statistics(record: Record, adapter: str, upto: int) -> dict[str, i
             errors += parsed - sum(number not in write.rejected for number in range(len(received)))
     return {
         "ifHCOutUcastPkts": len(out),
-        "ifHCOutOctets": sum(map(len, out)),
+        **dict.fromkeys(("ifHCOutOctets", "ifHCOutUcastOctets"), sum(map(len, out))),
         "ifHCInUcastPkts": len(taken),
-        "ifHCInOctets": sum(map(len, taken)),
+        **dict.fromkeys(("ifHCInOctets", "ifHCInUcastOctets"), sum(map(len, taken))),
         "ifInErrors": errors,
     }
+
+
+def _most(record: Record, adapter: str, counter: str) -> int:
+    """Return the most that a counter may say for which no equation holds, since what it counts is no event."""
+    sends = [o for o in record.layout.operations.values() if isinstance(o, Send) and o.adapter == adapter]
+    if counter == "ifOutErrors":
+        return sum(len(nbl.unmapped) * (1 + send.again) for send in sends for nbl in send.nbls)
+    if counter == "ifOutDiscards":
+        overlong = sum(
+            (1 + send.again) * sum(len(packet) > LARGEST_PACKET for packet in nbl.packets)
+            for send in sends
+            for nbl in send.nbls
+        )
+        return overlong + sum(
+            len(send.nbls[index].packets)
+            for send in sends
+            for index in range(len(send.nbls))
+            for _, event in record.nbls.get((send.name, index), ())
+            if event.status == ndis.NDIS_STATUS_SEND_ABORTED
+        )
+    return 0
 
 
 Check = Callable[[Record], Iterator[Wrong]]
@@ -306,6 +364,8 @@ ALWAYS: Final[tuple[Check, ...]] = (
     _packets_keep_their_order,
     _packets_come_before_their_write_ends,
     _nobody_waits_for_the_other,
+    _nothing_is_owned_while_nothing_flows,
+    _no_read_outlives_its_handle,
     _handles_and_link_agree,
 )
 """What holds even where something was made to fail."""

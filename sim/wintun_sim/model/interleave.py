@@ -123,6 +123,8 @@ def _freeze(value: object) -> object:
         return value.name
     if isinstance(value, (list, tuple)):
         return tuple([_freeze(item) for item in value])
+    if isinstance(value, type):  # the class that a step with super() stands in
+        return value
     key = getattr(value, "key", None)
     if callable(key):
         return key()

@@ -1,5 +1,8 @@
 """Exploring one scenario: every schedule, whoever does the work, and a finding that anybody can see again."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -199,6 +202,18 @@ def test_the_command_explores_explains_and_replays(halts_at_once: Path, tmp_path
     assert "replay it on the image that it was found with" in wrong.stderr
 
 
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed here")
+def test_gdb_stops_where_the_finding_shows(halts_at_once: Path, found: Explored, tmp_path: Path) -> None:
+    """With whoever did it still on the stack, by its own lines."""
+    discovery = next(each for each in found.discoveries if each.wrong.rule == "SpinLock")
+    (tmp_path / "story.scenario").write_text(STORY)
+    schedule = str(found.schedule(discovery))
+    words = ["run", "story.scenario", "--gdb", "--replay", schedule, "--image", str(halts_at_once)]
+    done = command(words, tmp_path, typed="backtrace 8\nkill\n")
+    assert "wintun_sim_finding ()" in done.stdout
+    assert re.search(r"Tun\w+ \(.*driver/\w+\.c:\d+", done.stdout, re.DOTALL)
+
+
 def test_without_gdb_the_command_says_so(tmp_path: Path) -> None:
     (tmp_path / "story.scenario").write_text(STORY)
     done = command(["run", "story.scenario", "--gdb", "--replay", "ws1"], tmp_path, PATH=str(tmp_path))
@@ -206,17 +221,23 @@ def test_without_gdb_the_command_says_so(tmp_path: Path) -> None:
     assert "there is none here" in done.stderr
 
 
-def command(words: list[str], directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
+def command(
+    words: list[str], directory: Path, *, typed: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wintun_sim", *words],
         cwd=directory,
         env={**os.environ, **environment},
+        input=typed,
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+def test_reduction_needs_an_instrumented_image(halts_at_once: Path) -> None:
+    with team(1) as executor, pytest.raises(UsageError, match="is a plain image; take --strategy depth-first"):
+        explore(small(), halts_at_once, Effort("reduced", bound=None), executor)
 
 
 def test_the_simplest_finding_comes_first() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from wintun_sim.check.corpus import corpus, random_scenario, stories
 from wintun_sim.check.effort import Effort
-from wintun_sim.check.explore import Discovery, Explored, Exploring, resolved, sites_of, to_json
+from wintun_sim.check.explore import Discovery, Explored, Exploring, can_reduce, resolved, sites_of, to_json
 from wintun_sim.check.explore_report import MOST_SHOWN, Race
 from wintun_sim.check.exploring import explain, weight
 from wintun_sim.check.isolated import Death, isolated
@@ -137,18 +137,20 @@ def runs_for(schedules: int) -> int:
     return min(max(schedules // 100, 100), MOST_RUNS)
 
 
-def pieces(seed: int, *, deep: bool, schedules: int) -> list[Piece]:
+def pieces(seed: int, image: Path, *, deep: bool, schedules: int) -> list[Piece]:
     """Return the corpus: the stories first, the others in an order that the seed determines."""
     told = list(stories())
     others = [scenario for scenario in corpus(deep) if scenario not in told]
     Random(f"{seed}/corpus").shuffle(others)
-    efforts = deep_efforts(seed) if deep else (Effort(runs=runs_for(schedules), seed=seed),)
+    efforts = deep_efforts(seed, image) if deep else (Effort(runs=runs_for(schedules), seed=seed),)
     return [Piece(scenario, effort) for scenario in (*told, *others) for effort in efforts]
 
 
-def deep_efforts(seed: int) -> tuple[Effort, ...]:
-    """Return what ``--deep`` tries with each scenario: bound 3, and reduction without a bound."""
-    return Effort(bound=3, runs=50_000, seed=seed), Effort("reduced", bound=None, runs=50_000, seed=seed)
+def deep_efforts(seed: int, image: Path) -> tuple[Effort, ...]:
+    """Return what ``--deep`` tries with each scenario: bound 3, and reduction without a bound where it is possible."""
+    bounded = Effort(bound=3, runs=50_000, seed=seed)
+    reduced = Effort("reduced", bound=None, runs=50_000, seed=seed)
+    return (bounded, reduced) if can_reduce(image) else (bounded,)
 
 
 def special_pieces(seed: int, image: Path | None, executor: Executor) -> Iterator[Piece]:
@@ -181,7 +183,7 @@ def run_campaign(
     watcher: Watcher | None = None,
 ) -> Campaign:
     """Explore the corpus, and random scenarios with what is left of the budget; explain what is found."""
-    planned = pieces(seed, deep=deep, schedules=schedules)
+    planned = pieces(seed, resolved(image), deep=deep, schedules=schedules)
     campaign = Campaign(schedules, deep, len({piece.name for piece in planned}))
     for source in (iter(planned), special_pieces(seed, image, executor), random_pieces(seed)):
         for piece, explored in _explore(source, campaign, image, executor, revision):

@@ -233,7 +233,7 @@ def _plan(parameters: Json, image: Path | None, executor: Executor, entries: Seq
     """Give the pieces that a check with these parameters explores, as many as are claimed of each kind."""
     seed = parameters["seed"]
     random = sum(entry.get("random") is True for entry in entries)
-    corpus = corpus_pieces(seed, deep=parameters["deep"], schedules=parameters["schedules"])
+    corpus = corpus_pieces(seed, resolved(image), deep=parameters["deep"], schedules=parameters["schedules"])
     ordered = len(entries) - random
     yield from corpus[:ordered]
     if ordered > len(corpus):

@@ -277,13 +277,18 @@ def replay(scenario: Scenario, image: Path, options: Sequence[int], effort: Effo
     lines = lines_of(image)
     teller = Teller(scenario, arrivals, options, log.events, lines, ending_of(scenario))
     wrong = [replace(w, message=lines.explain(w.message)) for w in wrong_with(log, scenario, effort, revision)]
-    return Replayed(tuple(wrong), tuple(teller.tell()), log.result.value)
+    return Replayed(tuple(wrong), tuple(teller.tell()), log.result.value, teller.last_switch())
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One run: what was wrong with it, and the lines that tell it."""
+    """One run: what was wrong with it, and the lines that tell it.
+
+    ``stop`` is the line of the source where a debugger stops if no event shows what is wrong: where an actor had to
+    stand still last.
+    """
 
     wrong: tuple[Wrong, ...]
     picture: tuple[str, ...]
     result: str
+    stop: str

@@ -125,6 +125,13 @@ class Teller:
                 yield " │ ".join(f"{cell:<{width}}" for cell in cells).rstrip()
         yield from self._tell_ending()
 
+    def last_switch(self) -> str:
+        """Return the line of the source where an actor had to stand still last, or an empty text."""
+        for _, left in reversed(self._switches()):
+            if left is not None and left.at.image:
+                return str(self.lines.source(left.at.place) or "")
+        return ""
+
     def _tell_actors(self) -> Iterator[_Line]:
         switches = self._switches()
         number = 0

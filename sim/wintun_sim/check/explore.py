@@ -205,14 +205,24 @@ def sites_of(scenario: Scenario, image: Path) -> list[FaultSite]:
         return explorer.fault_sites()
 
 
-def strategy_of(effort: Effort) -> Strategy:
-    """Return what C calls the algorithm. Raises ``UsageError`` for one that is not built in here."""
+def strategy_of(effort: Effort, image: Path) -> Strategy:
+    """Return what C calls the algorithm. Raises ``UsageError`` for reduction of a plain image."""
     from wintun_sim.kernel.explorer import Strategy
 
-    try:
-        return Strategy(effort.algorithm)
-    except ValueError:
-        raise UsageError(f"explore: {effort.algorithm} is not built in here; take depth-first") from None
+    if effort.algorithm == "reduced" and not can_reduce(image):
+        raise UsageError(
+            f"explore: reduction has to see every access to memory, and {image.name} is a plain image; take"
+            " --strategy depth-first, or an instrumented image"
+        )
+    return Strategy(effort.algorithm)
+
+
+def can_reduce(image: Path) -> bool:
+    """Tell whether partial-order reduction is possible: it is where every access to memory is seen."""
+    from wintun_sim.kernel import builder
+    from wintun_sim.kernel.explorer import Strategy
+
+    return builder.kind_of(image) == "instrumented" and "reduced" in {strategy.value for strategy in Strategy}
 
 
 def explore_shard(shard: Shard, runs: int) -> Exploration:
@@ -221,7 +231,7 @@ def explore_shard(shard: Shard, runs: int) -> Exploration:
     with opened(shard.scenario, shard.image) as explorer:
         worker.progress.step()
         return explorer.explore(
-            strategy_of(effort),
+            strategy_of(effort, shard.image),
             bound=effort.bound,
             depth=effort.depth,
             seed=effort.seed,

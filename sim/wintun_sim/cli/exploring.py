@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from wintun_sim.cli import whole_number
 
 if TYPE_CHECKING:
+    from wintun_sim.check.diagnose import Replayed
     from wintun_sim.check.effort import Effort
+    from wintun_sim.check.isolated import Death
     from wintun_sim.scenario import Scenario
 
 MOST_JOBS: Final = 256
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace, scenario: Scenario) -> int:
         raise UsageError("run: --gdb stops where a finding shows; say which, with --replay SCHEDULE")
     image = chosen_image("run", arguments.image, arguments.plain)
     if arguments.gdb:
-        return _debug(arguments)
+        return _debug(arguments, scenario, image)
     return _replay(arguments, scenario, image) if arguments.replay is not None else _explore(arguments, scenario, image)
 
 
@@ -142,21 +144,12 @@ def _explore(arguments: argparse.Namespace, scenario: Scenario, image: Path | No
 
 
 def _replay(arguments: argparse.Namespace, scenario: Scenario, image: Path | None) -> int:
-    from wintun_sim.check.diagnose import replay
-    from wintun_sim.check.effort import Effort
     from wintun_sim.check.explain import property_of
-    from wintun_sim.check.explore import resolved
-    from wintun_sim.check.isolated import Death, isolated
+    from wintun_sim.check.isolated import Death
     from wintun_sim.check.machines import describe_driver
     from wintun_sim.cli.output import write_json
-    from wintun_sim.trace.schedule import parse_schedule
 
-    schedule = parse_schedule(arguments.replay)
-    schedule.demand(resolved(image), scenario)
-    effort = Effort(fault=schedule.fault, writes=schedule.writes, rules_only=arguments.rules_only)
-    work = (replay, scenario, resolved(image), schedule.choices, effort, arguments.revision)
-    # Under a debugger the run has to be in the process that is debugged.
-    done = replay(*work[1:]) if os.environ.get(_HERE) else isolated(*work)
+    done = _replayed(arguments, scenario, image)
     findings: list[dict[str, Any]] = []
     if isinstance(done, Death):
         findings.append({"kind": done.kind, "rule": done.reason, "message": "the driver's process ended"})
@@ -180,22 +173,44 @@ def _replay(arguments: argparse.Namespace, scenario: Scenario, image: Path | Non
     return 1 if findings else 0
 
 
+def _replayed(arguments: argparse.Namespace, scenario: Scenario, image: Path | None) -> Replayed | Death:
+    from wintun_sim.check.diagnose import replay
+    from wintun_sim.check.effort import Effort
+    from wintun_sim.check.explore import resolved
+    from wintun_sim.check.isolated import isolated
+    from wintun_sim.trace.schedule import parse_schedule
+
+    schedule = parse_schedule(arguments.replay)
+    schedule.demand(resolved(image), scenario)
+    effort = Effort(fault=schedule.fault, writes=schedule.writes, rules_only=arguments.rules_only)
+    # Under a debugger the run has to be in the process that is debugged.
+    if os.environ.get(_HERE):
+        return replay(scenario, resolved(image), schedule.choices, effort, arguments.revision)
+    return isolated(replay, scenario, resolved(image), schedule.choices, effort, arguments.revision)
+
+
 _HERE: Final = "WINTUN_SIM_REPLAY_HERE"
 
 
-def _debug(arguments: argparse.Namespace) -> int:
+def _debug(arguments: argparse.Namespace, scenario: Scenario, image: Path | None) -> int:
     """Become gdb, with this command as what it debugs."""
+    from wintun_sim.check.isolated import Death
     from wintun_sim.errors import UsageError
 
     gdb = shutil.which("gdb")
     if gdb is None:
         raise UsageError("run: --gdb needs gdb, and there is none here; install it, or replay without --gdb")
+    done = _replayed(arguments, scenario, image)
+    stop = "wintun_sim_finding"
+    if not isinstance(done, Death) and done.stop and all(wrong.place is None for wrong in done.wrong):
+        stop = done.stop
+        print(f"no event shows what is wrong: gdb stops at {stop}, where an actor had to stand still", flush=True)
     own = [word for word in sys.argv[1:] if word != "--gdb"]
     os.environ[_HERE] = "1"
     sys.stdout.flush()
     commands = [
         *("-ex", "set breakpoint pending on", "-ex", "set confirm off", "-ex", "set pagination off"),
         *("-ex", "handle SIGUSR1 SIGPROF SIGALRM SIGVTALRM nostop noprint pass"),
-        *("-ex", "break wintun_sim_finding", "-ex", "run"),
+        *("-ex", f"break {stop}", "-ex", "run"),
     ]
     os.execv(gdb, [gdb, "-q", *commands, "--args", sys.executable, "-m", "wintun_sim", *own])

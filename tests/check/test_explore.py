@@ -165,6 +165,22 @@ def test_an_image_that_ends_its_process_is_a_finding(monkeypatch: pytest.MonkeyP
     assert "--explore" in list(report.lines())[-1]
 
 
+def test_a_refused_send_may_be_told_so_after_the_adapter_sleeps() -> None:
+    """It was refused since nobody has the device open, before the power changed, and so was never in its hands."""
+    asleep = parse("""
+order raw
+load
+initialize
+restart
+actor stack:
+    send ipv4(84)
+actor power:
+    set-power D3
+""")
+    with team(1) as executor:
+        assert explore(asleep, None, Effort(), executor).discoveries == []
+
+
 def test_a_set_up_that_is_wrong_by_itself_is_said_to_be() -> None:
     nobody = parse("load\ninitialize\n")
     with team(1) as executor, pytest.raises(UsageError, match="has no actors"):

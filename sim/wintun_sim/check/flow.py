@@ -99,6 +99,8 @@ def _until(record: Record, name: str, kind: type[AdapterOperation]) -> int:
 
 
 def _nothing_flows(record: Record, name: str, begin: int, end: int, refusal: int) -> Iterator[Wrong]:
+    """A send that came before, and was refused, may say so later: it never was in the adapter's hands."""
+    allowed = (refusal, ndis.STATUS_NDIS_PAUSED, ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
     adapter = record.adapter_of(record.layout.operations[name])
     for place in range(begin + 1, end):
         event = record.events[place]
@@ -108,7 +110,7 @@ def _nothing_flows(record: Record, name: str, begin: int, end: int, refusal: int
             continue
         if isinstance(event, PacketReceived):
             message = f"a packet of {event.operation} was indicated after {name} had ended"
-        elif event.status not in (refusal, ndis.STATUS_NDIS_PAUSED):
+        elif event.status not in allowed:
             status = ndis.name_of(event.status)
             message = f"NBL {event.operation}.{event.index} completed with {status} after {name} had ended"
         else:

@@ -49,6 +49,16 @@ def driver_image(*, instrumented: bool = False) -> Path:
     return image
 
 
+def vectors() -> Path:
+    """Return the directory of the codec's vectors. Raises UnavailableError when they were not installed."""
+    directory = _module(CODEC).__file__
+    assert directory is not None
+    place = Path(directory).parent / "vectors"
+    if not place.is_dir():
+        raise UnavailableError("this installation was built without the codec's vectors: install the package again")
+    return place
+
+
 def built_in() -> dict[str, str]:
     """Return what this installation has: a word for each compiled part, "yes" or the reason why not."""
     parts: dict[str, str] = {}

@@ -76,9 +76,12 @@ def short(image: Path) -> str:
     native.driver_image = mutant
     try:
         file = Path(__file__).parents[1] / "driver" / "test_failures.py"
-        pytest.main([str(file), "-x", "-q", "-p", "no:cacheprovider", "--no-header"], plugins=[Listener()])
+        words = [str(file), "-x", "-q", "--no-header", "-p", "no:cacheprovider", "-W", "ignore"]
+        status = pytest.main(words, plugins=[Listener()])
     finally:
         native.driver_image = original
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"the tests of shortages could not be run: {status!r}")
     return f"shortage: {failed[0]}" if failed else ""
 
 

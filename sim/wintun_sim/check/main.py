@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,12 @@ MOST_FAILING: Final = 6
 """Failing tasks after which a check stops looking for more."""
 
 ORDERS: Final[tuple[Order, ...]] = ("strict", "raw")
+
+STATEFUL_SHARE: Final = 50
+"""How many of the operations hypothesis' state machine has one of."""
+
+STATEFUL_LENGTH: Final = 500
+"""Operations of one task of the state machine."""
 
 NO_SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({})
 
@@ -75,6 +82,30 @@ def plan(
     return tasks
 
 
+def stateful_plan(seed: int, steps: int, revision: str = CURRENT) -> list[Task]:
+    """Return the state machine's share of a check; nothing where hypothesis is not installed."""
+    if missing_hypothesis():
+        return []
+    share = min(max(steps // STATEFUL_SHARE, 1), STATEFUL_LENGTH)
+    count = max(steps // (STATEFUL_SHARE * STATEFUL_LENGTH), 1)
+    return [
+        Task(
+            ORDERS[number % 2],
+            _version(number // 2),
+            share,
+            f"{seed}/stateful/{number}",
+            revision=revision,
+            stateful=True,
+        )
+        for number in range(count)
+    ]
+
+
+def missing_hypothesis() -> str:
+    """Say why the state machine is not played, if it is not."""
+    return "" if importlib.util.find_spec("hypothesis") is not None else "hypothesis is not installed"
+
+
 def _version(number: int) -> tuple[int, int]:
     return VERSIONS[-1 - number % len(VERSIONS)]
 
@@ -103,8 +134,10 @@ def check(
     After ``most_failing`` tasks that failed, no more is looked for.
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
-    tasks = plan(seed, steps, captures, scenarios, revision)
+    tasks = plan(seed, steps, captures, scenarios, revision) + stateful_plan(seed, steps, revision)
     report = Report(seed, image, planned=steps, revision=revision)
+    if missing_hypothesis():
+        report.not_run["state machine"] = missing_hypothesis()
     failing: list[Finding] = []
     with team(jobs or default_jobs()) as members:
         futures = [members.submit(isolated, perform, task, image) for task in tasks]

@@ -75,7 +75,7 @@ class Report:
     against. ``steps`` are the operations carried out, of those ``planned``; ``stopped``: it was ended before they were.
     ``excused`` counts what the revision is known to break, ``undefined`` the places behind which the published driver
     leaves open what follows, ``tasks`` what was played; ``visited`` says what was met on the way. ``findings`` are what
-    is wrong, and ``files`` where each was written, by its name.
+    is wrong, ``files`` where each was written, by its name, and ``not_run`` what could not be played, and why.
     """
 
     seed: int
@@ -90,6 +90,7 @@ class Report:
     visited: Visited = field(default_factory=Visited)
     findings: list[Found] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
     campaign: Campaign | None = None
     """What was explored, where anything was."""
 
@@ -165,6 +166,7 @@ class Report:
                 "undefined": dict(sorted(self.undefined.items())),
                 "visited": self.visited.to_json(),
                 "not_visited": self.visited.missing(),
+                "not_run": dict(sorted(self.not_run.items())),
             },
         }
 
@@ -174,7 +176,7 @@ class Report:
         captures = sorted(task.removeprefix("capture ") for task in self.tasks if task.startswith("capture "))
         yield (
             f"{self.steps:,} operations: {scenarios} scenarios, {self.tasks['walk']} random walks,"
-            f" captures {', '.join(captures) or 'none'}"
+            f" {self.tasks['state-machine']} tasks of the state machine, captures {', '.join(captures) or 'none'}"
         )
         counts = self.visited.counts
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
@@ -184,6 +186,8 @@ class Report:
             yield f"  known of {self.revision}, not counted: {name}, {count:,} times"
         for place, count in sorted(self.undefined.items()):
             yield f"  undefined upstream, run ended there: {place}, {count:,} times"
+        for what, why in sorted(self.not_run.items()):
+            yield f"not run: the {what}: {why}"
         if self.stopped:
             yield "stopped early: enough failures to explain"
         else:

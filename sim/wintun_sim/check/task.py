@@ -24,7 +24,7 @@ from wintun_sim.errors import UsageError
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import Event, Operation
 from wintun_sim.operations.outcome import differences, outcome_of
-from wintun_sim.scenario import Scenario, Step
+from wintun_sim.scenario import Scenario, Step, shipped
 from wintun_sim.scenario.scenario import Order
 
 WALK_LENGTH: Final = 250
@@ -36,9 +36,10 @@ _WIND_DOWN: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Operations on new machines: those of a scenario, else a playback of packets, else a random walk.
+    """Operations on new machines: those of a scenario, else a playback of packets, else a random walk, or runs of the
+    state machine.
 
-    ``name`` is that of the scenario or of the capture. ``steps`` bounds playbacks and walks.
+    ``name`` is that of the scenario or of the capture. ``steps`` bounds all but scenarios.
     """
 
     order: Order
@@ -49,10 +50,13 @@ class Task:
     packets: tuple[bytes, ...] = field(default=(), repr=False)
     scenario: Scenario | None = field(default=None, repr=False)
     revision: str = CURRENT
+    stateful: bool = False
 
     @property
     def kind(self) -> str:
-        """Return "scenario", "capture" or "walk"."""
+        """Return "scenario", "capture", "walk" or "state-machine"."""
+        if self.stateful:
+            return "state-machine"
         return "scenario" if self.scenario is not None else "capture" if self.packets else "walk"
 
 
@@ -73,6 +77,8 @@ class Result:
 
 def perform(task: Task, image: Path | None) -> Result:
     """Do a task: in a worker, since the image may end the process."""
+    if task.stateful:
+        return _perform_stateful(task, image)
     judge = _open(image, task.order, task.ndis, task.revision)
     try:
         finding: Finding | None = None
@@ -89,6 +95,44 @@ def perform(task: Task, image: Path | None) -> Result:
         return Result(len(judge.operations), finding, judge.visited, judge.excused, judge.undefined)
     finally:
         judge.close()
+
+
+def _perform_stateful(task: Task, image: Path | None) -> Result:
+    """Let the state machine play, each of its runs on new machines."""
+    from wintun_sim.check import stateful
+
+    total = Result(0, None, Visited())
+    judges: list[Judge] = []
+
+    def end_last() -> None:
+        if judges:
+            judge = judges.pop()
+            total.finding = total.finding or judge.inspect()
+            total.visited.add(judge.visited)
+            total.excused.update(judge.excused)
+            total.undefined = total.undefined or judge.undefined
+            judge.close()
+
+    def make() -> tuple[Ledger, stateful.Player]:
+        end_last()
+        judge = _open(image, task.order, task.ndis, task.revision)
+        judges.append(judge)
+
+        def player(operation: Operation) -> None:
+            if judge.undefined is not None:
+                return
+            worker.progress.step()
+            total.steps += 1
+            total.finding = total.finding or judge.step(operation)
+            if total.finding is not None:
+                raise stateful.Enough
+            judge.events.clear()
+
+        return judge.ledger, player
+
+    stateful.play(make, task.seed, task.steps)
+    end_last()
+    return total
 
 
 def _extra(task: Task, judge: Judge) -> Callable[[Operation], Finding | None]:
@@ -114,7 +158,8 @@ def _unexpected(task: Task, judge: Judge, operation: Operation, wanted: Sequence
         return None
     for difference in differences(outcome_of(wanted, judge.places), outcome_of(judge.events[-1][1], judge.places)):
         message = f"{task.name}: {say_operation(operation)}: {say_unexpected(difference)}"
-        return replace(judge.finding("expectation", difference.sequence, message), source=task.name)
+        source = task.name if task.name in shipped() else ""
+        return replace(judge.finding("expectation", difference.sequence, message), source=source)
     return None
 
 
@@ -148,7 +193,9 @@ def _end(ledger: Ledger, namer: Namer, random: Random) -> Iterator[Operation]:
 
 
 def drawn(task: Task, steps: int) -> list[Operation]:
-    """Draw the first ``steps`` operations of a task again, on the model alone."""
+    """Draw the first ``steps`` operations of a task again, on the model alone; of a state machine its last run."""
+    if task.stateful:
+        return _drawn_by_state_machine(task, steps)
     ledger = Ledger(task.order)
     model = open_model(task.order, task.ndis, task.revision)
     operations: list[Operation] = []
@@ -163,6 +210,32 @@ def drawn(task: Task, steps: int) -> list[Operation]:
         else:
             model.perform(operation)
     model.close()
+    return operations
+
+
+def _drawn_by_state_machine(task: Task, steps: int) -> list[Operation]:
+    from wintun_sim.check import stateful
+
+    operations: list[Operation] = []
+    left = steps
+
+    def make() -> tuple[Ledger, stateful.Player]:
+        if left > 0:
+            operations.clear()
+        model = open_model(task.order, task.ndis, task.revision)
+
+        def player(operation: Operation) -> None:
+            nonlocal left
+            operations.append(operation)
+            left -= 1
+            if left <= 0:
+                raise stateful.Enough
+            model.perform(operation)
+
+        return model.ledger, player
+
+    if steps > 0:
+        stateful.play(make, task.seed, task.steps)
     return operations
 
 

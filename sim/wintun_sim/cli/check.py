@@ -130,9 +130,8 @@ Judge = Callable[[int, Watcher], "Report"]
 
 
 def _by_model(arguments: argparse.Namespace, image: Path | None, display: Display) -> Judge:
-    from wintun_sim.check import DEFAULT_STEPS, check
+    from wintun_sim.check import DEFAULT_STEPS, check, vectors
     from wintun_sim.model import revision
-    from wintun_sim.scenario import load, shipped
 
     captures = captures_of(arguments.pcap)
     revision(arguments.revision)
@@ -142,7 +141,7 @@ def _by_model(arguments: argparse.Namespace, image: Path | None, display: Displa
         seed=seed,
         steps=steps,
         captures=captures,
-        scenarios={name: load(path) for name, path in shipped().items()},
+        scenarios=vectors.everything(),
         jobs=arguments.jobs,
         watcher=watcher,
         revision=arguments.revision,

@@ -66,10 +66,9 @@ def _quickly(
 def _wholly(
     arguments: argparse.Namespace, certificate: Json, image: Path | None, captures: Mapping[str, Sequence[bytes]]
 ) -> tuple[str, str | None]:
-    from wintun_sim.check import check
+    from wintun_sim.check import check, vectors
     from wintun_sim.check.certificate import first_difference, result_of
     from wintun_sim.cli.output import Display, Progress
-    from wintun_sim.scenario import load, shipped
 
     wanted = certificate["parameters"]
     progress, display = Progress("verify"), Display("verify")
@@ -78,7 +77,7 @@ def _wholly(
         seed=wanted["seed"],
         steps=wanted["steps"],
         captures=captures,
-        scenarios={name: load(path) for name, path in shipped().items()},
+        scenarios=vectors.everything(),
         jobs=arguments.jobs,
         watcher=progress,
         revision=wanted["revision"],

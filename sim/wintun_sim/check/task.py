@@ -18,13 +18,14 @@ from wintun_sim.check.captures import Packets, Playback
 from wintun_sim.check.finding import Finding, say_operation, say_unexpected
 from wintun_sim.check.judge import Judge
 from wintun_sim.check.machines import CURRENT, open_driver, open_model
+from wintun_sim.check.vectors import NAME as VECTORS
 from wintun_sim.check.visited import Visited
 from wintun_sim.check.walk import Namer, Walk, wind_down
 from wintun_sim.errors import UsageError
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.operations import Event, Operation
 from wintun_sim.operations.outcome import differences, outcome_of
-from wintun_sim.scenario import Scenario, Step, shipped
+from wintun_sim.scenario import Scenario, Step
 from wintun_sim.scenario.scenario import Order
 
 WALK_LENGTH: Final = 250
@@ -158,7 +159,7 @@ def _unexpected(task: Task, judge: Judge, operation: Operation, wanted: Sequence
         return None
     for difference in differences(outcome_of(wanted, judge.places), outcome_of(judge.events[-1][1], judge.places)):
         message = f"{task.name}: {say_operation(operation)}: {say_unexpected(difference)}"
-        source = task.name if task.name in shipped() else ""
+        source = "" if task.name == VECTORS else task.name
         return replace(judge.finding("expectation", difference.sequence, message), source=source)
     return None
 

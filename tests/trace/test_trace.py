@@ -11,7 +11,7 @@ from wintun_sim.errors import UsageError
 from wintun_sim.model import ModelMachine
 from wintun_sim.operations.outcome import Places
 from wintun_sim.scenario import find, parse
-from wintun_sim.trace import Trace, TraceStep, format_trace, from_json, parse_trace, record, to_json
+from wintun_sim.trace import Trace, TraceStep, format_trace, from_json, held_up, parse_trace, record, to_json
 
 
 @st.composite
@@ -35,6 +35,13 @@ def test_the_text_of_a_trace_is_a_scenario_that_expects_what_happened() -> None:
     assert [step.operation for step in scenario.setup] == [step.operation for step in trace.steps]
     expected = [step.expected_for("CURRENT") for step in scenario.setup]
     assert expected == [step.events for step in trace.steps]
+
+
+def test_the_handle_that_blocks_an_update_is_named() -> None:
+    """A client that answers the cancelled read by closing blocks nothing; one that keeps its handle is told of."""
+    stubborn = record(find("hot-update"), ModelMachine(), "model")
+    assert held_up(stubborn) == ["unload u: the driver stays loaded until h is closed"]
+    assert held_up(record(find("hot-update-with-a-good-client"), ModelMachine(), "model")) == []
 
 
 def test_actors_are_not_carried_out_as_if_they_were_one() -> None:

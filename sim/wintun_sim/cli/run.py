@@ -89,10 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(result: Run, driver: str) -> None:
-    from wintun_sim.trace import format_trace
+    from wintun_sim.trace import format_trace, held_up
 
     for trace in result.traces:
         print(format_trace(trace))
+        for line in held_up(trace):
+            print(line)
     if driver:
         print(f"driver: {driver}")
     if result.undefined:

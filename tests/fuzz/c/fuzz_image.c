@@ -20,10 +20,13 @@ static void check_answers(const struct elf_file *file)
         const uint64_t address = file->all_symbols[i].st_value;
         for (uint64_t distance = 0; distance < 3; distance++)
         {
-            const char *name = NULL;
-            const Elf64_Sym *symbol = elf_file_function_at(file, address - 1 + distance, &name);
-            DEMAND((symbol != NULL) == (name != NULL));
-            DEMAND(name == NULL || strlen(name) < file->all_names_size);
+            for (unsigned type = STT_OBJECT; type <= STT_FUNC; type++)
+            {
+                const char *name = NULL;
+                const Elf64_Sym *symbol = elf_file_symbol_at(file, type, address - 1 + distance, &name);
+                DEMAND((symbol != NULL) == (name != NULL));
+                DEMAND(name == NULL || strlen(name) < file->all_names_size);
+            }
         }
     }
     for (size_t i = 1; i < file->symbol_count; i++)

@@ -33,6 +33,7 @@ static NDIS_STATUS TunSetRegistrationAttributes(_In_ TUN_ADAPTER *Adapter)
 }
 
 /* It cannot wake the system by anything. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static VOID TunDescribePowerManagement(_Out_ NDIS_PM_CAPABILITIES *Capabilities)
 {
     RtlZeroMemory(Capabilities, sizeof(*Capabilities));

@@ -19,6 +19,7 @@ typedef struct _TUN_INSERTION
     BOOLEAN Refused;
 } TUN_INSERTION;
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static TUN_ADAPTER *TunAdapterOfCsq(_In_ IO_CSQ *Csq)
 {
     return CONTAINING_RECORD(Csq, TUN_ADAPTER, ReadQueue.Csq);

@@ -26,6 +26,7 @@ typedef struct _TUN_RECEIVED
 } TUN_RECEIVED;
 
 /* The packet's EtherType, or 0 if it is not an IP packet. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static USHORT TunEtherType(_In_ const struct bundle_record *Record)
 {
     UCHAR Version;

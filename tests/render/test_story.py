@@ -228,8 +228,8 @@ def test_every_arrow_begins_and_ends_at_the_lane_of_whom_it_concerns() -> None:
     ]
     assert [each[1] for each in own if each[2].startswith("initialize")] == ["a0", "a1", "a2", "a3"]
     shared = arrows(story_of(many(6, 5)))
-    assert ("6 clients", "5 adapters", "create h0") in shared
-    assert ("6 clients", "5 adapters", "create h5") in shared
+    assert ("6 clients", "5 adapters", "create h0 @a0") in shared
+    assert ("6 clients", "5 adapters", "create h5 @a0") in shared
     assert ("NDIS", "5 adapters", "initialize a0") in shared
 
 

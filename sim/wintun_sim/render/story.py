@@ -16,6 +16,7 @@ from typing import Final
 from wintun_sim import ndis
 from wintun_sim.lifecycle import Ledger, State
 from wintun_sim.operations import (
+    AdapterOperation,
     Cancel,
     Create,
     Event,
@@ -161,6 +162,10 @@ class _Lanes:
     def _names(names: list[str], most: int) -> list[str]:
         return [] if len(names) > most else names
 
+    def which(self, adapter: str) -> str:
+        """Say which adapter is meant, where they share a lane."""
+        return "" if self.adapter_names or not self._adapters else f" @{plain(adapter, 24)}"
+
     def client(self, handle: str) -> int:
         """Return the lane of a handle; NDIS' where nobody opened it."""
         return self._clients.get(handle, self.host)
@@ -212,7 +217,10 @@ class _Teller:
         lines: list[Line] = []
         if moment.begins:
             self._begin(operation, moment.actor)
-            lines.append(Line(source, target, operation_words(operation), Tone.CALL, self._states(), "", actor))
+            words = operation_words(operation)
+            if isinstance(operation, AdapterOperation):
+                words += self.lanes.which(operation.adapter)
+            lines.append(Line(source, target, words, Tone.CALL, self._states(), "", actor))
         refused = [event for event in moment.events if isinstance(event, Refused)]
         for event in refused:
             lines.append(Line(source, source, event_words(event), Tone.BROKEN, self._states(), "", actor))
@@ -234,7 +242,10 @@ class _Teller:
             for event in group:
                 self._observe(event)
             source, target = self.lanes.of_event(group[0])
-            yield Line(source, target, _group_words(group), _tone(group[0]), self._states(), "", actor)
+            words = _group_words(group)
+            if isinstance(group[0], LinkChanged):
+                words += self.lanes.which(group[0].adapter)
+            yield Line(source, target, words, _tone(group[0]), self._states(), "", actor)
 
     # The adapters' states. A trace from outside may hold what no host would do; then they are not known from there on.
 

@@ -10,9 +10,11 @@ from itertools import combinations_with_replacement
 import pytest
 
 from wintun_sim.check.corpus import CALLS, SITUATIONS, corpus, pairs, random_scenario, stories, triples
+from wintun_sim.errors import UsageError
 from wintun_sim.lifecycle import Order
 from wintun_sim.model import ModelMachine
-from wintun_sim.scenario import check, ending, format_scenario, parse
+from wintun_sim.scenario import check, ending, find, format_scenario, parse
+from wintun_sim.scenario import corpus as shipped
 
 KINDS = {
     **dict.fromkeys(("send", "send-chain", "send-broken", "send-again"), "send"),
@@ -132,3 +134,11 @@ def test_the_seed_of_pythons_hashes_has_no_say() -> None:
     }
     assert len(texts) == 1
     assert len(texts.pop()) > 100_000
+
+
+def test_a_story_is_found_by_its_name() -> None:
+    """As the scenarios that are played one operation at a time are; so no name belongs to both."""
+    assert find("late-close").title == "A client closes its handle while the adapter is paused"
+    assert not shipped.stories().keys() & shipped.shipped().keys()
+    with pytest.raises(UsageError, match="did you mean 'late-close'"):
+        find("late-clos")

@@ -28,9 +28,6 @@ REPAIRS = {
     "halt-rundown": ("A client leaves while the adapter is halted for an update", ("rule", "DataRace")),
     "shutdown": ("The machine shuts down while a pause waits for a write", ("property", "pause-ends")),
     "low-power": ("The adapter goes to sleep while it sends and receives", ("order", "nothing-after")),
-    "late-read": ("A read arrives while its handle is cleaned up", ("property", "late-read")),
-    "link-duplicates": ("The last two clients leave at once", ("property", "link")),
-    "cancel-send": ("An NBL is cancelled between the reads of its two halves", ("property", "packet-lost")),
 }
 """By repair: a scenario that shows its lack, and one thing by which it is found there."""
 

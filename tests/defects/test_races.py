@@ -7,12 +7,12 @@ import pytest
 
 from tests.defects.build import HERE, build
 from wintun_sim.check import check
-from wintun_sim.check.corpus import STORIES
 from wintun_sim.check.diagnose import diagnose, replay
 from wintun_sim.check.effort import Effort
 from wintun_sim.check.explore import explore
 from wintun_sim.check.isolated import team
 from wintun_sim.scenario import load
+from wintun_sim.scenario.corpus import STORIES
 from wintun_sim.trace.schedule import parse_schedule
 
 PATCHES = sorted(path.stem for path in (HERE / "races").glob("*.patch") if "\nStory: " in path.read_text("utf-8"))

@@ -10,12 +10,23 @@ import pytest
 from tests.model.test_races import CORPUS, HALT, OPENED, PAUSE, SETUPS, read, send, write
 from tests.model.world import bundle, ipv4, nbl
 from wintun_sim.lifecycle import Order
-from wintun_sim.model import ModelMachine
+from wintun_sim.model import ModelMachine, revision
 from wintun_sim.model.interleave import explore, interleave
 from wintun_sim.model.outcomes import find_all, is_possible
 from wintun_sim.model.snapshot import Snapshot
 from wintun_sim.model.space import Space
-from wintun_sim.operations import Cleanup, Close, Create, Initialize, Load, Operation, Restart, Send, Write
+from wintun_sim.operations import (
+    CancelSend,
+    Cleanup,
+    Close,
+    Create,
+    Initialize,
+    Load,
+    Operation,
+    Restart,
+    Send,
+    Write,
+)
 from wintun_sim.operations.outcome import Places, Sequences, sequences_of
 
 CALLS: list[Operation] = [
@@ -172,3 +183,22 @@ def test_states_that_differ_in_what_the_host_knows_are_not_the_same() -> None:
         machine.perform(operation)
         keys.add(machine.ledger.key())
     assert len(keys) == 4
+
+
+def test_where_the_published_driver_leaves_it_to_chance_nothing_is_said() -> None:
+    """A half-read NBL is cancelled: from there on its queue points into memory that is not its own. What comes before
+    that is certain, and an outcome that contradicts it is none."""
+    setup = SETUPS["an NBL is half read"]
+    actors: Actors = [[CancelSend(name="c", adapter="a", cancel_id=7)], [PAUSE]]
+
+    def unrepaired() -> ModelMachine:
+        return ModelMachine(order=Order.RAW, revision=revision("-cancel-send"))
+
+    found = find_all(Space(unrepaired, setup, actors), places(setup, actors))
+    whole = find_all(Space(raw, setup, actors), places(setup, actors))
+    assert whole.complete
+    assert not found.complete
+    assert set(found.outcomes) < set(whole.outcomes), "where the pause comes first"
+    for outcome in whole.outcomes:
+        possible = is_possible(Space(unrepaired, setup, actors), places(setup, actors), outcome)
+        assert possible is (True if outcome in found.outcomes else None)

@@ -50,10 +50,8 @@ from wintun_sim.operations import (
 from wintun_sim.operations.data import ipv4
 from wintun_sim.operations.operation import DEFAULT_ADAPTER
 from wintun_sim.scenario import Actor, Scenario, ScenarioError, Step, load, names
-from wintun_sim.scenario.corpus import DIRECTORY, SUFFIX
+from wintun_sim.scenario import corpus as shipped
 from wintun_sim.scenario.scenario import Order
-
-STORIES: Final = DIRECTORY / "races"
 
 ORDERS: Final[tuple[Order, ...]] = ("strict", "raw")
 
@@ -259,7 +257,7 @@ def corpus(deep: bool = False) -> list[Scenario]:
 @cache
 def stories() -> tuple[Scenario, ...]:
     """Return the stories that were written by hand."""
-    return tuple(load(path) for path in sorted(STORIES.glob(f"*{SUFFIX}")))
+    return tuple(map(load, shipped.stories().values()))
 
 
 @cache

@@ -20,7 +20,7 @@ from wintun_sim.check.finding import say_event
 from wintun_sim.check.machines import CURRENT, open_model
 from wintun_sim.check.properties import broken_properties
 from wintun_sim.check.record import Layout, Record, Wrong
-from wintun_sim.model import ModelMachine, UndefinedUpstream
+from wintun_sim.model import ModelMachine
 from wintun_sim.model.outcomes import Found, find_all, is_possible
 from wintun_sim.model.space import Space
 from wintun_sim.operations import Counters, Event, RuleBroken
@@ -133,10 +133,7 @@ class Refinement:
         found = self._found
         if found is not None and (outcome in found.outcomes or found.complete):
             return outcome in found.outcomes
-        try:
-            return is_possible(self.space, self.places, outcome, limit=4 * self.state_limit)
-        except UndefinedUpstream:
-            return None
+        return is_possible(self.space, self.places, outcome, limit=4 * self.state_limit)
 
     def find_all(self) -> Found:
         """Return all outcomes of the model, or those that are found within the budget."""

@@ -55,6 +55,7 @@ def find_all(space: Space, places: Places, *, limit: int = 1_000_000) -> Found:
                 raise SpaceLimit(f"there are more than {limit} histories")
     except SpaceLimit:
         found.complete = False
+    found.complete &= not space.undefined
     found.stuck.update(space.stuck.values())
     found.states = len(space)
     found.histories = len(came)
@@ -133,7 +134,8 @@ class _Histories:
 
 
 def is_possible(space: Space, places: Places, wanted: Sequences, *, limit: int = 1_000_000) -> bool | None:
-    """Tell whether an outcome is possible; None where ``limit`` states and histories did not suffice to tell."""
+    """Tell whether an outcome is possible; None where ``limit`` states and histories did not suffice to tell, or where
+    it might be, behind a step after which nobody can foretell what follows."""
     sequences = sorted(wanted)
     numbers = {place: number for number, (place, _) in enumerate(sequences)}
     entries = [entries for _, entries in sequences]
@@ -157,10 +159,12 @@ def is_possible(space: Space, places: Places, wanted: Sequences, *, limit: int =
     begin = (0, (0,) * len(entries))
     seen = {begin}
     waiting = [begin]
+    is_certain = True
     try:
         while waiting:
             state, done = waiting.pop()
             steps = space.steps(state)
+            is_certain &= state not in space.undefined
             if state in space.ends and after(done, space.ends[state]) == all_of_it:
                 return True
             for step in steps:
@@ -172,4 +176,4 @@ def is_possible(space: Space, places: Places, wanted: Sequences, *, limit: int =
                 return None
     except SpaceLimit:
         return None
-    return False
+    return False if is_certain else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from wintun_sim.model.interleave import Interleaving
 from wintun_sim.model.machine import ModelMachine, Stuck
+from wintun_sim.model.repairs import UndefinedUpstream
 from wintun_sim.model.snapshot import Snapshot
 from wintun_sim.operations import Event, Operation
 from wintun_sim.operations.outcome import StillPending, at_rest
@@ -45,8 +46,9 @@ class Space:
 
     ``ending`` are operations that follow, one at a time, when all actors are done, each of them if the host would do
     it then. ``ends`` has the number of what they cause, for each state in which all are done; where calls wait for what
-    nobody brings, ``stuck`` has the words of that wait instead. ``at_end`` is called with the machine at each end,
-    before the ending.
+    nobody brings, ``stuck`` has the words of that wait instead; and where a step leads to what the published driver
+    left to chance, ``undefined`` has the place of that. ``at_end`` is called with the machine at each end, before the
+    ending.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Space:
         self.happenings: list[Happening] = [()]
         self.ends: dict[int, int] = {}
         self.stuck: dict[int, str] = {}
+        self.undefined: dict[int, str] = {}
         self.runs = 0
         self._happening_numbers: dict[Happening, int] = {(): 0}
         self._numbers: dict[object, int] = {}
@@ -118,17 +121,20 @@ class Space:
         if len(self) > self.state_limit:
             raise SpaceLimit(f"there are more than {self.state_limit} states")
         run = self._bring(state)
+        steps: list[Step] = []
         try:
             able = run.able()
+            if not able:
+                self._at_end(run.machine)
+                run.machine.events[:] = _end(run.machine, self._ending)
+                self.ends[state] = self._happen(run.machine, 0)
+            for actor in able:
+                steps.append(self._step(run if actor == able[0] else self._bring(state), state, actor))
         except Stuck as stuck:
             self.stuck[state] = str(stuck)
-            return []
-        if not able:
-            self._at_end(run.machine)
-            run.machine.events[:] = _end(run.machine, self._ending)
-            self.ends[state] = self._happen(run.machine, 0)
-            return []
-        return [self._step(run if actor == able[0] else self._bring(state), state, actor) for actor in able]
+        except UndefinedUpstream as undefined:
+            self.undefined[state] = undefined.place
+        return steps
 
     def _step(self, run: Interleaving, state: int, actor: int) -> Step:
         before = len(run.machine.events)

@@ -155,6 +155,14 @@ def test_a_device_s_end_comes_after_its_deregistration_whoever_lets_it_go_last()
     assert {event.message for log in found.logs for event in broken(log.events)} == set()
 
 
+def test_a_race_takes_from_reduction_what_it_stands_on(image: Path) -> None:
+    for story, holds in (("WRITES_WITHOUT_A_LOCK", False), ("WRITES_UNDER_A_LOCK", True)):
+        with Explorer(image, order="raw", setup=setup(story), actors=ACTORS, ending=ENDING) as explorer:
+            found = explorer.explore(Strategy.REDUCED)
+        assert found.complete
+        assert found.holds == holds
+
+
 def test_whoever_does_not_look_for_races_is_not_told_of_any(image: Path) -> None:
     assert explore(image, "WRITES_WITHOUT_A_LOCK", ACTORS, 1, races=False) == []
 

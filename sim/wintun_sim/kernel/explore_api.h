@@ -109,7 +109,9 @@ enum host_strategy_kind
     HOST_STRATEGY_DEPTH_FIRST = 0, /* every run within `bound` */
     HOST_STRATEGY_RANDOM,          /* every choice drawn, with the same odds for each option; never at an end */
     HOST_STRATEGY_PCT,             /* priorities that change `depth` - 1 times; never at an end */
-    HOST_STRATEGY_REPLAY           /* one run: the prefix, then the first of all options */
+    HOST_STRATEGY_REPLAY,          /* one run: the prefix, then the first of all options */
+    HOST_STRATEGY_REDUCED          /* of runs that differ in the order of independent steps only, one; needs
+                                      instrumented images, and holds where there is no data race */
 };
 
 /* Where the driver asks for what may fail: the call of a function of the host kernel. */
@@ -156,13 +158,14 @@ struct host_exploration
 {
     uint64_t runs;
     uint64_t points;          /* scheduling points passed in all of them, endings not counted */
+    uint64_t pruned;          /* runs beside those that were given up, since others show what would come of them */
     uint64_t longest;         /* scheduling points of the longest */
     uint64_t actors;          /* most in one run, work items and DPCs included */
     uint64_t world;           /* bytes that bring the world back before a run */
     uint64_t longest_choices; /* choices of the run that had most */
     uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
     uint32_t progress;        /* enum host_progress */
-    uint32_t cut;             /* depth-first: 1 when runs were left out for the bound */
+    uint32_t cut;             /* depth-first: 1 when runs were left out for the bound; reduced: for what a run was */
 };
 
 struct host_counted
@@ -197,6 +200,9 @@ struct host_log
 struct host_explorer *host_explorer_new(struct host *host, const struct host_scenario *scenario, char *error,
                                         size_t error_size);
 void host_explorer_delete(struct host_explorer *explorer);
+
+/* 1 if all images are instrumented, so that every access of theirs is seen; else 0. */
+int host_explorer_instrumented(const struct host_explorer *explorer);
 
 /* Forgets what was found, and begins. 1, or 0 when the strategy makes no sense or there is no memory. */
 int host_explorer_begin(struct host_explorer *explorer, const struct host_strategy *strategy);

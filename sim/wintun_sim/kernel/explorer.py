@@ -53,6 +53,9 @@ class Strategy(Enum):
     DEPTH_FIRST = "depth-first"
     """One schedule after the other, with ``bound`` preemptions at most; a preemption is the choice of another actor
     while the running one could go on."""
+    REDUCED = "reduced"
+    """Of the schedules that differ in the order of independent steps only, one, with any number of preemptions (dynamic
+    partial-order reduction, Abdulla et al. 2014). Needs instrumented images, and a driver without data races."""
     RANDOM = "random"
     """Each option of each choice with the same odds. Run number i draws from the seed and i alone."""
     PCT = "pct"
@@ -134,15 +137,25 @@ class Exploration:
     complete: bool = False
     """The strategy has no other run. A random one always has."""
     cut: bool = False
-    """Runs were left out for the bound, so that ``complete`` holds within it only."""
+    """Runs were left out for the bound, so that ``complete`` holds within it only; of REDUCED, since one had more
+    actors or dependences than can be followed."""
     longest: int = 0
     """Scheduling points of the longest run."""
     longest_choices: int = 0
     """Choices of the run that had most."""
     actors: int = 0
     """Actors of the run that had most, work items and DPCs included."""
+    pruned: int = 0
+    """REDUCED: runs beside ``runs`` that were given up on the way, since others show what would come of them."""
     bound: float | None = None
     """PCT: the least probability with which one run shows an error of the depth that was looked for."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every run that was left out shows nothing but what others show: not where a data race was found, for
+        then accesses that are no scheduling points make a difference."""
+        races = (event for log in self.logs for event in log.events if getattr(event, "rule", None) == "DataRace")
+        return self.strategy is not Strategy.REDUCED or (not self.cut and next(races, None) is None)
 
 
 def choice(number: int) -> Choice:
@@ -183,6 +196,7 @@ def union(parts: Iterable[Exploration]) -> Exploration:
         whole.steps += part.steps
         whole.complete &= part.complete
         whole.cut |= part.cut
+        whole.pruned += part.pruned
         whole.longest = max(whole.longest, part.longest)
         whole.longest_choices = max(whole.longest_choices, part.longest_choices)
         whole.actors = max(whole.actors, part.actors)
@@ -303,8 +317,8 @@ class Explorer:
         exploration by returning True; nothing else depends on it.
 
         Raises ``Diverged`` with the place where a run does not have the choices of ``prefix`` or ``choices``,
-        ``ValueError`` for RANDOM or PCT without ``runs`` or ``steps`` and for a depth that there is not, ``DriverGone``
-        after ``close``.
+        ``ValueError`` for RANDOM or PCT without ``runs`` or ``steps``, for a depth that there is not, and for REDUCED
+        on a plain image or without a look for races, ``DriverGone`` after ``close``.
         """
         if strategy in (Strategy.RANDOM, Strategy.PCT) and runs is None and steps is None and progress is None:
             raise ValueError("explore: random schedules never end: say how many runs or steps there shall be")
@@ -318,6 +332,10 @@ class Explorer:
         if fault is not None:
             wanted.flags |= self._lib.HOST_STRATEGY_FAULT
             wanted.fault = (fault.fault, fault.image, fault.place, 0)
+        if strategy is Strategy.REDUCED and not self.instrumented:
+            raise ValueError("explore: reduction needs to see every access: the image was built with --plain")
+        if strategy is Strategy.REDUCED and not self._scenario.races:
+            raise ValueError("explore: reduction holds only where no data race is found: let races be looked for")
         if strategy is Strategy.PCT:
             if not 1 <= depth <= PCT_DEPTH:
                 raise ValueError(f"explore: PCT looks for errors of depth 1 to {PCT_DEPTH}, not {depth}")
@@ -338,6 +356,11 @@ class Explorer:
         state = self._ffi.new("struct host_exploration *")
         self._lib.host_explorer_state(self._explorer, state)
         return state.runs, self._lib.host_explorer_logs(self._explorer)
+
+    @property
+    def instrumented(self) -> bool:
+        """Whether every access to memory that others can reach is seen; else only calls of the host kernel are."""
+        return bool(self._lib.host_explorer_instrumented(self._explorer))
 
     def _steps_of_one_run(self) -> int:
         found = self.explore(Strategy.REPLAY)
@@ -426,6 +449,7 @@ class Explorer:
             Strategy.RANDOM: self._lib.HOST_STRATEGY_RANDOM,
             Strategy.PCT: self._lib.HOST_STRATEGY_PCT,
             Strategy.REPLAY: self._lib.HOST_STRATEGY_REPLAY,
+            Strategy.REDUCED: self._lib.HOST_STRATEGY_REDUCED,
         }[strategy]
         if not self._lib.host_explorer_begin(self._explorer, wanted):
             raise DriverGone("explore: there is no memory for an exploration")
@@ -465,6 +489,7 @@ class Explorer:
             state.longest,
             state.longest_choices,
             state.actors,
+            pruned=state.pruned,
         )
 
     def _last_choices(self) -> tuple[int, ...]:

@@ -69,6 +69,8 @@ struct actor *actor_start(actor_entry *entry, void *argument, uint32_t operation
     scheduler->alive |= bit_of(actor);
     scheduler->runnable |= bit_of(actor);
     happens_begins(actor);
+    if (current_host->oracle->begins != NULL)
+        current_host->oracle->begins(current_host->oracle, actor);
     return actor;
 }
 

@@ -98,7 +98,8 @@ enum run_result
     RUN_QUIESCENT, /* every actor has ended */
     RUN_BLOCKED,   /* actors remain, and each waits for something that nothing will bring: see actor_next */
     RUN_CRASHED,   /* the driver crashed, asserted or called for a bug check; the host can only be restored or closed */
-    RUN_BUDGET     /* more scheduling points than allowed; likewise */
+    RUN_BUDGET,    /* more scheduling points than allowed; likewise */
+    RUN_PRUNED     /* given up by the oracle; likewise */
 };
 
 struct scheduler

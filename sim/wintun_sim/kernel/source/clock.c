@@ -1,6 +1,7 @@
 /* Virtual time and its timers (clock.h). */
 #include "clock.h"
 
+#include "depend.h"
 #include "host.h"
 
 static struct virtual_clock *the_clock(void)
@@ -16,6 +17,7 @@ uint64_t clock_now(void)
 uint64_t clock_moment(int64_t due_time)
 {
     uint64_t now = clock_now();
+    depend(&the_clock()->now, DEPEND_READ);
     if (due_time <= 0)
     {
         uint64_t after = UINT64_C(0) - (uint64_t)due_time;
@@ -36,6 +38,7 @@ static void insert(struct clock_timer *timer)
 
 void clock_arm(struct clock_timer *timer, uint64_t due, uint64_t period)
 {
+    depend(&the_clock()->first, DEPEND_WRITE); /* of those that are due together the first armed comes first */
     clock_disarm(timer);
     timer->due = due;
     timer->period = period;

@@ -56,6 +56,8 @@ static struct oracle *make_oracle(const struct host_strategy *strategy)
         return oracle_pct_new(strategy->seed, strategy->depth, strategy->length);
     case HOST_STRATEGY_REPLAY:
         return oracle_first_new();
+    case HOST_STRATEGY_REDUCED:
+        return oracle_reduced_new();
     default:
         return NULL;
     }
@@ -137,6 +139,15 @@ struct host_explorer *host_explorer_new(struct host *host, const struct host_sce
         return explorer;
     host_explorer_delete(explorer);
     return NULL;
+}
+
+int host_explorer_instrumented(const struct host_explorer *explorer)
+{
+    const struct images *images = &explorer->host->images;
+    for (size_t i = 0; i < IMAGE_LIMIT; i++)
+        if (images->of[i].loaded && !image_is_instrumented(&images->of[i]))
+            return 0;
+    return 1;
 }
 
 void host_explorer_delete(struct host_explorer *explorer)
@@ -266,6 +277,16 @@ static int run_once(struct host_explorer *explorer)
     const uint64_t actors = host->scheduler.started - started;
     if (result == HOST_QUIET)
         result = let_time_pass(host);
+    if (oracle->rests != NULL)
+        oracle->rests(oracle, host->scheduler.result == RUN_QUIESCENT && result != HOST_QUIET ? RUN_BLOCKED
+                                                                                              : host->scheduler.result);
+    if (oracle->pruned)
+    {
+        explorer->state.pruned += 1;
+        explorer->state.points += log.points;
+        explorer->quiet = false;
+        return !explorer->careful && explorer->hole_count != 0 && spoiled_a_buffer() ? SPOILED : HOST_EXPLORING;
+    }
     log.counted_count = count_adapters(explorer);
     if (result == HOST_QUIET)
         result = do_ending(explorer);
@@ -309,6 +330,8 @@ static enum host_progress look_ahead(struct host_explorer *explorer)
     const bool more = oracle->again == NULL || oracle->again(oracle);
     if (explorer->strategy.kind == HOST_STRATEGY_DEPTH_FIRST)
         explorer->state.cut = oracle_depth_first_cut(oracle);
+    if (explorer->strategy.kind == HOST_STRATEGY_REDUCED)
+        explorer->state.cut = oracle_reduced_lost(oracle);
     return more ? HOST_EXPLORING : HOST_COMPLETE;
 }
 
@@ -316,14 +339,16 @@ static enum host_progress look_ahead(struct host_explorer *explorer)
  * buffers cleaned before each run: no run may see what another did. */
 static enum host_progress make_runs(struct host_explorer *explorer, uint64_t runs, uint64_t points)
 {
-    const uint64_t wanted = runs > UINT64_MAX - explorer->state.runs ? UINT64_MAX : explorer->state.runs + runs;
-    int progress = (int)explorer->state.progress;
-    while (progress == HOST_EXPLORING && explorer->state.runs < wanted && explorer->state.points < points)
+    const struct host_exploration *state = &explorer->state;
+    const uint64_t made = state->runs + state->pruned;
+    const uint64_t wanted = runs > UINT64_MAX - made ? UINT64_MAX : made + runs;
+    int progress = (int)state->progress;
+    while (progress == HOST_EXPLORING && state->runs + state->pruned < wanted && state->points < points)
     {
         progress = run_once(explorer);
         if (progress == HOST_EXPLORING)
             progress = (int)look_ahead(explorer);
-        if (progress == HOST_EXPLORING && explorer->state.runs < wanted && explorer->state.points < points)
+        if (progress == HOST_EXPLORING && state->runs + state->pruned < wanted && state->points < points)
             continue;
         restore_start(explorer);
         if (explorer->careful || (progress != SPOILED && client_is_clean(explorer->holes, explorer->hole_count)))

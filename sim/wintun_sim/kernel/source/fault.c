@@ -1,4 +1,5 @@
 /* Armed faults, and those that the oracle chooses (fault.h). */
+#include "depend.h"
 #include "fault_site.h"
 #include "host.h"
 
@@ -7,6 +8,7 @@ bool fault_strikes(enum host_fault_kind kind)
     struct host_fault *fault = &current_host->faults.of[kind];
     if (fault->count != 0)
     {
+        depend(fault, DEPEND_WRITE);
         if (fault->after != 0)
         {
             fault->after -= 1;

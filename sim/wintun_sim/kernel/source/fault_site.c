@@ -1,18 +1,8 @@
 /* Finding the call site of an attempt, by unwinding the actor's stack to the first frame in an image (fault_site.h). */
+#include "depend.h"
 #include "fault_site.h"
 
-#include <unwind.h>
-
 #include "host.h"
-
-static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *found)
-{
-    const uintptr_t place = (uintptr_t)_Unwind_GetIP(context);
-    if (image_of(place) == NULL)
-        return _URC_NO_REASON;
-    *(uintptr_t *)found = place;
-    return _URC_END_OF_STACK;
-}
 
 static bool is_same(const struct host_fault_site *one, const struct host_fault_site *other)
 {
@@ -36,8 +26,8 @@ bool fault_site_strikes(struct fault_sites *sites, enum host_fault_kind kind)
     const bool listing = sites->wanted.kind == HOST_FAULT_KINDS;
     if (!listing && (sites->struck || kind != sites->wanted.kind))
         return false;
-    uintptr_t place = 0;
-    _Unwind_Backtrace(look_at_frame, &place);
+    depend(sites, DEPEND_READ);
+    const uintptr_t place = image_calling_place();
     const struct image *image = place == 0 ? NULL : image_of(place);
     if (image == NULL)
         return false; /* the system's own attempt, on behalf of no line of the driver */
@@ -48,6 +38,9 @@ bool fault_site_strikes(struct fault_sites *sites, enum host_fault_kind kind)
         note(sites, &site);
         return false;
     }
-    sites->struck = is_same(&site, &sites->wanted) && oracle_choose(current_host->oracle, CHOICE_FAULT, 2) == 1;
+    if (!is_same(&site, &sites->wanted))
+        return false;
+    depend(sites, DEPEND_WRITE);
+    sites->struck = oracle_choose(current_host->oracle, CHOICE_FAULT, 2) == 1;
     return sites->struck;
 }

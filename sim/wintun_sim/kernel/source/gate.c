@@ -336,6 +336,11 @@ void gate_hold(struct actor *actor, const struct host_operation *operation)
     current_host->scheduler.gated |= UINT64_C(1) << actor->index;
 }
 
+void gate_uses(const struct actor *actor)
+{
+    operation_depends(the_gate()->waiting[actor->index]);
+}
+
 bool gate_pass(const struct host_operation *operation, bool first)
 {
     struct gate *gate = the_gate();

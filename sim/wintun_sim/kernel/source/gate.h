@@ -32,6 +32,9 @@ bool gate_pass(const struct host_operation *operation, bool first);
 struct actor;
 void gate_hold(struct actor *actor, const struct host_operation *operation);
 
+/* Says what an actor that waits before the gate would use by going on (depend.h). */
+void gate_uses(const struct actor *actor);
+
 /* For the scheduler: makes those who wait runnable, or not, by what has happened since; refuses the first of them when
  * nobody else can go on. */
 void gate_update(void);

@@ -5,6 +5,7 @@
 #include "instrument.h"
 
 #include "address.h"
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "scheduler.h"
@@ -112,12 +113,14 @@ void instrument_range(const volatile void *address, size_t size, unsigned flags,
     static void volatile_read##size(const volatile void *address)    \
     {                                                                \
         schedule_point(POINT_VOLATILE, address);                     \
+        depend_on_memory(address, size, DEPEND_READ);                \
         happens_load(address, false);                                \
         check(address, size, ACCESS_VOLATILE, PLACE);                \
     }                                                                \
     static void volatile_write##size(const volatile void *address)   \
     {                                                                \
         schedule_point(POINT_VOLATILE, address);                     \
+        depend_on_memory(address, size, DEPEND_WRITE);               \
         check(address, size, ACCESS_VOLATILE | ACCESS_WRITE, PLACE); \
         happens_store(address, false, true);                         \
     }                                                                \

@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "instrument.h"
@@ -62,6 +63,7 @@ static void order_after(const volatile void *address, unsigned flags, int order)
 static void before(const volatile void *address, size_t size, unsigned flags, const void *place, int order)
 {
     schedule_point(POINT_INTERLOCKED, address);
+    depend_on_memory(address, size, (flags & ACCESS_WRITE) != 0 ? DEPEND_WRITE : DEPEND_READ);
     if (happens_watched())
         order_before(address, flags, order);
     instrument_access(address, size, flags | ACCESS_ATOMIC, place);

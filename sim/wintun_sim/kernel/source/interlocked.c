@@ -6,6 +6,7 @@
  */
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "io_room.h"
@@ -16,6 +17,7 @@ static void begin(PLIST_ENTRY list, PKSPIN_LOCK lock, const char *caller)
     if (lock_holder(word) != NULL)
         rule_broken("SpinLock", "%s was given a spin lock that is also acquired by others, and is held", caller);
     schedule_point(POINT_INTERLOCKED, list);
+    depend(lock, DEPEND_WRITE);
     happens_acquire(lock);
     happens_release(lock);
 }

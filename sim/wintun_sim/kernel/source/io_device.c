@@ -3,6 +3,7 @@
  * The names of a device go when it is deleted; device object, extension and the driver's code stay while a file object
  * refers to them (learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iodeletedevice).
  */
+#include "depend.h"
 #include "happens.h"
 #include "io_room.h"
 
@@ -66,6 +67,7 @@ static const volatile void *for_the_end(const struct host_device *device)
 
 static void device_free(struct host_device *device)
 {
+    depend(&current_host->io->devices, DEPEND_WRITE);
     happens_acquire(for_the_end(device));
     struct host_device **place = &current_host->io->devices;
     while (*place != device)
@@ -133,12 +135,15 @@ NTSTATUS device_register(const struct device_request *wanted, struct host_device
     device->device_extension = device;
     object->DeviceExtension = device->device_extension;
     happens_release(device);
+    depend(&current_host->io->devices, DEPEND_WRITE);
     *made = device;
     return STATUS_SUCCESS;
 }
 
 void device_deregister(struct host_device *device)
 {
+    depend(&current_host->io->devices, DEPEND_WRITE);
+    depend(&device->files, DEPEND_WRITE);
     if (device->object->DeviceExtension != device->device_extension)
         rule_broken("DeviceExtension",
                     "the driver changed DEVICE_OBJECT.DeviceExtension, which is NDIS' own: its memory "
@@ -173,6 +178,7 @@ struct host_device *device_of_adapter(const struct adapter *adapter)
 
 struct host_device *device_of_adapter_id(uint32_t id)
 {
+    depend(&current_host->io->devices, DEPEND_READ);
     struct host_device *device = current_host->io->devices;
     while (device != NULL && device->adapter_id != id)
         device = device->next;
@@ -204,6 +210,7 @@ struct host_file *file_open(struct host_device *device, uint32_t id)
     file->next = current_host->io->files;
     current_host->io->files = file;
     device->files++;
+    depend(&device->files, DEPEND_READ);
     device->object->ReferenceCount++;
     return file;
 }
@@ -217,6 +224,7 @@ void file_close(struct host_file *file)
     *place = file->next;
     process_exit(file->id);
     happens_release(for_the_end(device));
+    depend(&device->files, DEPEND_WRITE);
     arena_free(BLOCK_FILE, file->object, 0, "IoCloseFile");
     arena_free(BLOCK_HOST, file, 0, "IoCloseFile");
     device->object->ReferenceCount--;

@@ -6,6 +6,7 @@
  * Seen in instrumented images only. What the host kernel reads (the stack, of a packet that was indicated to it) does
  * not count.
  */
+#include "depend.h"
 #include "io_room.h"
 
 #include <string.h>
@@ -64,6 +65,7 @@ static bool was_fetched(const struct client_buffer *client, size_t first, size_t
 
 static void fetch(struct client_buffer *client, const struct access *access, size_t first, size_t end)
 {
+    depend(client->bytes, DEPEND_WRITE);
     if (was_fetched(client, first, end))
     {
         char where[96];

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "ndis_room.h"
 #include "object.h"
@@ -214,6 +215,12 @@ static void return_buffer(struct request *request, uint64_t information)
 
 static void log_completion(const struct request *request, uint64_t information)
 {
+    const uint32_t handle = request->file->id;
+    depend(depend_name(request->id, DEPEND_BOOKS), DEPEND_WRITE);
+    depend(depend_name(handle, DEPEND_BOOKS), DEPEND_READ);
+    depend(depend_name(handle, DEPEND_COMPLETIONS), DEPEND_WRITE);
+    /* An NBL comes back before the read with its last packet does: which was first must not be lost. */
+    depend(depend_name(request->file->device->adapter_id, DEPEND_NBLS), DEPEND_READ);
     struct host_event *event = log_event(HOST_EVENT_IRP_COMPLETED, request->id);
     event->handle = request->file->id;
     event->status = (uint32_t)request->status;
@@ -233,6 +240,8 @@ static void request_finish(struct request *request, NTSTATUS status, uint64_t in
         log_completion(request, information);
     return_buffer(request, information);
     happens_release(request);
+    depend(request, DEPEND_GIVE);
+    depend(&current_host->io->failures, DEPEND_READ);
     if (request->file != NULL)
     {
         request->file->requests--;
@@ -445,7 +454,10 @@ NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE
     while (wait && !request->complete)
         actor_wait(POINT_WAIT, request, false, ACTOR_NO_DEADLINE);
     if (wait)
+    {
         happens_acquire(request);
+        depend(request, DEPEND_READ | DEPEND_WAS_FREE | DEPEND_IS_FREE);
+    }
     const NTSTATUS status = request->complete ? request->status : STATUS_PENDING;
     request_release(request);
     return status;
@@ -453,6 +465,7 @@ NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE
 
 DRIVER_CANCEL *irp_exchange_cancel(IRP *irp, DRIVER_CANCEL *routine)
 {
+    depend(&irp->CancelRoutine, DEPEND_WRITE);
     happens_load(&irp->CancelRoutine, true);
     happens_store(&irp->CancelRoutine, true, false);
     return IoSetCancelRoutine(irp, routine);
@@ -488,6 +501,7 @@ static void cancel_ends(struct request *request)
 
 bool request_cancel(struct request *request, bool at_dispatch)
 {
+    depend(request, DEPEND_READ);
     if (request->complete)
         return false;
     request->holds++;

@@ -7,6 +7,7 @@
 
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "io_room.h"
@@ -42,6 +43,7 @@ void lock_initialize(volatile uint64_t *word)
         rule_broken("SpinLock", "a spin lock is initialised while it is held");
     *word = WORD_MAGIC;
     lock_order_begin(word);
+    depend(word, DEPEND_WRITE | DEPEND_IS_FREE);
 }
 
 struct held_lock *lock_find(struct actor *actor, const volatile void *address)
@@ -115,6 +117,7 @@ void lock_drop(struct actor *actor, unsigned count)
     {
         const struct held_lock *last = &actor->held[--actor->held_count];
         free_word(last);
+        depend(last->address, DEPEND_GIVE);
         actor_wake(last->address);
         actor_wake((const volatile char *)last->address + 1); /* who waits to share it (lock_other.c) */
     }
@@ -147,6 +150,7 @@ static void take(struct actor *actor, enum lock_family family, volatile uint64_t
     *word = WORD_MAGIC | ((uint64_t)family + 1) << FAMILY_SHIFT | (actor->index + 1U);
     actor_taken(word);
     happens_acquire(word);
+    depend(word, DEPEND_TAKE);
     lock_push(actor, held);
 }
 
@@ -182,7 +186,10 @@ bool lock_try(enum lock_family family, volatile uint64_t *word, const char *call
     check_word(family, word, caller);
     schedule_point(POINT_ACQUIRE, word);
     if (!is_free(word))
+    {
+        depend(word, DEPEND_READ | DEPEND_WAS_TAKEN | DEPEND_IS_TAKEN);
         return false;
+    }
     take(actor, family, word, (struct held_lock){word, NULL, (uint8_t)family, actor->irql, false, place});
     return true;
 }
@@ -241,6 +248,7 @@ void lock_release(enum lock_family family, volatile uint64_t *word, const volati
                     actor->irql);
     *word &= ~HOLDER_MASK;
     happens_release(word);
+    depend(word, DEPEND_GIVE);
     actor_wake(word);
     schedule_point(POINT_RELEASE, word);
 }
@@ -249,6 +257,7 @@ void lock_retire(volatile uint64_t *word, const char *caller)
 {
     if (lock_holder(word) != NULL)
         rule_broken("SpinLock", "%s frees a spin lock that is held", caller);
+    depend(word, DEPEND_WRITE);
     *word = WORD_RETIRED;
 }
 
@@ -292,6 +301,8 @@ BOOLEAN FASTCALL KeTestSpinLock(PKSPIN_LOCK SpinLock)
 {
     check_word(LOCK_KE_SPIN, word_of(SpinLock), "KeTestSpinLock");
     schedule_point(POINT_ACQUIRE, SpinLock);
+    depend(SpinLock,
+           is_free(word_of(SpinLock)) ? DEPEND_WAS_FREE | DEPEND_IS_FREE : DEPEND_WAS_TAKEN | DEPEND_IS_TAKEN);
     return is_free(word_of(SpinLock));
 }
 

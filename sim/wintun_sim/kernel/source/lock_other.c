@@ -7,6 +7,7 @@
  */
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "lock_order.h"
@@ -53,6 +54,9 @@ static KIRQL acquire_ex(PEX_SPIN_LOCK lock, bool exclusive, bool raises, const c
     happens_acquire(lock);
     if (exclusive)
         happens_acquire(for_sharing(lock));
+    depend(lock, exclusive ? DEPEND_TAKE : DEPEND_READ);
+    if (exclusive)
+        depend(for_sharing(lock), DEPEND_TAKE);
     lock_push(actor, wanted);
     return old_irql;
 }
@@ -72,6 +76,9 @@ static void release_ex(PEX_SPIN_LOCK lock, bool exclusive, bool lowers, KIRQL ir
         lock_pop(actor, held);
         *lock = exclusive ? 0 : *lock - 1;
         happens_release(exclusive ? (const volatile void *)lock : for_sharing(lock));
+        depend(lock, exclusive ? DEPEND_GIVE : DEPEND_READ);
+        if (exclusive)
+            depend(for_sharing(lock), DEPEND_GIVE);
         if (*lock == 0)
             actor_wake(lock);
         if (exclusive)
@@ -132,6 +139,8 @@ LOGICAL NTAPI ExTryConvertSharedSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
                     "ExTryConvertSharedSpinLockExclusive was given a lock that this processor does not share");
         return FALSE;
     }
+    depend(SpinLock, DEPEND_WRITE);
+    depend(for_sharing(SpinLock), DEPEND_WRITE);
     if (*SpinLock != 1)
         return FALSE;
     *SpinLock = EXCLUSIVE;
@@ -162,7 +171,10 @@ static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char
     {
         schedule_point(POINT_ACQUIRE, mutex);
         if (mutex->Count == 0)
+        {
+            depend(mutex, DEPEND_READ | DEPEND_WAS_TAKEN | DEPEND_IS_TAKEN);
             return false;
+        }
     }
     else
         do
@@ -172,6 +184,7 @@ static bool acquire_mutex(PFAST_MUTEX mutex, bool raises, bool waits, const char
     mutex->OldIrql = old_irql;
     actor_taken(mutex);
     happens_acquire(mutex);
+    depend(mutex, DEPEND_TAKE);
     lock_push(actor, wanted);
     if (raises)
         actor->irql = APC_LEVEL;
@@ -196,6 +209,7 @@ static void release_mutex(PFAST_MUTEX mutex, bool lowers, const char *caller)
     if (lowers)
         actor->irql = old_irql;
     happens_release(mutex);
+    depend(mutex, DEPEND_GIVE);
     actor_wake(mutex);
     schedule_point(POINT_RELEASE, mutex);
 }

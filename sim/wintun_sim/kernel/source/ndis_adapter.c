@@ -1,6 +1,7 @@
 /* An adapter's life: each of these is what NDIS does with it, up to the moment at which NDIS could go on
  * (learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations).
  */
+#include "depend.h"
 #include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
@@ -25,6 +26,7 @@ struct adapter *adapter_find(uint32_t id)
 
 struct adapter *adapter_of(NDIS_HANDLE handle, const char *function)
 {
+    depend(&current_host->ndis->adapters, DEPEND_READ);
     for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
         if (adapter == handle)
             return adapter;
@@ -33,8 +35,10 @@ struct adapter *adapter_of(NDIS_HANDLE handle, const char *function)
     return NULL;
 }
 
-static void log_returned(uint32_t operation, NDIS_STATUS status)
+/* The returns of an adapter's handlers are one sequence. */
+static void log_returned(uint32_t adapter, uint32_t operation, NDIS_STATUS status)
 {
+    depend(depend_name(adapter, DEPEND_RETURNS), DEPEND_WRITE);
     log_event(HOST_EVENT_RETURNED, operation)->status = (uint32_t)status;
 }
 
@@ -66,6 +70,7 @@ static struct adapter *adapter_new(struct miniport *miniport, uint32_t id)
     adapter->link = -1;
     adapter->next = current_host->ndis->adapters;
     current_host->ndis->adapters = adapter;
+    depend(&current_host->ndis->adapters, DEPEND_WRITE);
     miniport->adapters++;
     return adapter;
 }
@@ -77,6 +82,7 @@ static void adapter_delete(struct adapter *adapter)
         place = &(*place)->next;
     *place = adapter->next;
     happens_release(adapter->miniport);
+    depend(&current_host->ndis->adapters, DEPEND_WRITE);
     adapter->miniport->adapters--;
     if (adapter->oids != NULL)
         arena_free(BLOCK_HOST, adapter->oids, 0, "NDIS");
@@ -142,7 +148,7 @@ static void initialize_now(struct adapter *adapter, uint32_t operation)
         check_released(adapter, "a MiniportInitializeEx that failed");
         adapter_delete(adapter);
     }
-    log_returned(operation, status);
+    log_returned(operation, operation, status);
 }
 
 void adapter_initialize(struct miniport *miniport, uint32_t operation)
@@ -151,14 +157,14 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
     {
         rule_broken("BUGCODE_NDIS_DRIVER", "there is nothing to initialize: DriverEntry succeeded and has not called "
                                            "NdisMRegisterMiniportDriver");
-        log_returned(operation, NDIS_STATUS_FAILURE);
+        log_returned(operation, operation, NDIS_STATUS_FAILURE);
         return;
     }
     happens_acquire(miniport);
     struct adapter *adapter = adapter_new(miniport, operation);
     if (adapter == NULL)
     {
-        log_returned(operation, NDIS_STATUS_RESOURCES);
+        log_returned(operation, operation, NDIS_STATUS_RESOURCES);
         return;
     }
     pnp_perform(adapter, IRP_MN_START_DEVICE, initialize_now, operation);
@@ -166,9 +172,10 @@ void adapter_initialize(struct miniport *miniport, uint32_t operation)
 
 static void restart_ended(struct adapter *adapter, NDIS_STATUS status)
 {
+    depend(&adapter->state, DEPEND_WRITE);
     serial_ends(adapter, HOST_CALL_RESTART);
     adapter->state = status == NDIS_STATUS_SUCCESS ? ADAPTER_RUNNING : ADAPTER_PAUSED;
-    log_returned(adapter->restart_operation, status);
+    log_returned(adapter->id, adapter->restart_operation, status);
     adapter->restart_operation = 0;
 }
 
@@ -180,6 +187,7 @@ void adapter_restart(struct adapter *adapter, uint32_t operation)
     parameters.Header.Revision = NDIS_MINIPORT_RESTART_PARAMETERS_REVISION_1;
     parameters.Header.Size = NDIS_SIZEOF_MINIPORT_RESTART_PARAMETERS_REVISION_1;
     adapter->state = ADAPTER_RESTARTING;
+    depend(&adapter->state, DEPEND_WRITE);
     adapter->restart_operation = operation;
     adapter->changes_at = clock_now();
     adapter->overdue = false;
@@ -224,6 +232,9 @@ static void check_paused(const struct adapter *adapter)
 
 static void pause_ended(struct adapter *adapter)
 {
+    depend(&adapter->state, DEPEND_WRITE);
+    depend(&adapter->nbls_owned, DEPEND_WRITE);
+    depend(depend_name(adapter->id, DEPEND_NBLS), DEPEND_READ); /* a pause comes after its NBLs */
     serial_ends(adapter, HOST_CALL_PAUSE);
     check_paused(adapter);
     if (adapter->state == ADAPTER_PAUSING)
@@ -240,6 +251,7 @@ void adapter_pause(struct adapter *adapter, uint32_t operation)
     parameters.Header.Size = NDIS_SIZEOF_MINIPORT_PAUSE_PARAMETERS_REVISION_1;
     parameters.PauseReason = NDIS_PAUSE_NDIS_INTERNAL;
     adapter->state = ADAPTER_PAUSING;
+    depend(&adapter->state, DEPEND_WRITE);
     adapter->pause_operation = operation;
     adapter->pause_completed = false;
     adapter->changes_at = clock_now();
@@ -249,7 +261,7 @@ void adapter_pause(struct adapter *adapter, uint32_t operation)
     const NDIS_STATUS status = adapter->miniport->handlers.PauseHandler(adapter->context, &parameters);
     call_leave(&call);
     serial_ends(adapter, HOST_CALL_PAUSE);
-    log_returned(operation, status);
+    log_returned(adapter->id, operation, status);
     if (status != NDIS_STATUS_SUCCESS && status != NDIS_STATUS_PENDING)
         rule_broken("MiniportPause_Return",
                     "MiniportPause returned 0x%08X: only NDIS_STATUS_SUCCESS and "
@@ -281,6 +293,7 @@ VOID NTAPI NdisMPauseComplete(NDIS_HANDLE MiniportAdapterHandle)
         return;
     }
     adapter->pause_completed = true;
+    depend(depend_name(adapter->id, DEPEND_RETURNS), DEPEND_WRITE);
     log_event(HOST_EVENT_PAUSE_COMPLETED, adapter->pause_operation);
     pause_ended(adapter);
 }
@@ -303,6 +316,7 @@ static void tell_removal(struct adapter *adapter, uint32_t operation)
 
 static void halt_now(struct adapter *adapter, uint32_t operation)
 {
+    const uint32_t id = adapter->id;
     struct call call;
     call_enter(&call, "MiniportHaltEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.HaltHandlerEx(adapter->context, adapter->removed ? NdisHaltDeviceSurpriseRemoved
@@ -310,12 +324,13 @@ static void halt_now(struct adapter *adapter, uint32_t operation)
     if (adapter->nbls_out != 0)
         rule_broken("BUGCODE_NDIS_DRIVER",
                     "MiniportHaltEx returned while %u received NET_BUFFER_LISTs are not returned", adapter->nbls_out);
+    depend(&adapter->nbls_owned, DEPEND_WRITE);
     send_forget(adapter);
     oid_forget(adapter);
     check_released(adapter, "MiniportHaltEx");
     call_leave(&call);
     adapter_delete(adapter);
-    log_returned(operation, NDIS_STATUS_SUCCESS);
+    log_returned(id, operation, NDIS_STATUS_SUCCESS);
 }
 
 void adapter_halt(struct adapter *adapter, uint32_t operation)
@@ -336,20 +351,21 @@ void adapter_shutdown(struct adapter *adapter, uint32_t operation, uint32_t acti
     /* In a bug check nothing is told any more, and the adapter stays as it is. */
     if (action != NdisShutdownBugCheck)
         adapter->state = ADAPTER_SHUTDOWN;
+    depend(&adapter->state, DEPEND_WRITE);
     adapter->ending = true;
     struct call call;
     call_enter(&call, "MiniportShutdownEx", PASSIVE_LEVEL, adapter->miniport->image);
     adapter->miniport->handlers.ShutdownHandlerEx(adapter->context, (NDIS_SHUTDOWN_ACTION)action);
     call_leave(&call);
     serial_ends(adapter, HOST_CALL_SHUTDOWN);
-    log_returned(operation, NDIS_STATUS_SUCCESS);
+    log_returned(adapter->id, operation, NDIS_STATUS_SUCCESS);
 }
 
 void adapter_surprise_remove(struct adapter *adapter, uint32_t operation)
 {
     pnp_perform(adapter, IRP_MN_SURPRISE_REMOVAL, tell_removal, operation);
     serial_ends(adapter, HOST_CALL_SURPRISE_REMOVE);
-    log_returned(operation, NDIS_STATUS_SUCCESS);
+    log_returned(adapter->id, operation, NDIS_STATUS_SUCCESS);
 }
 
 static void keep_oids(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)

@@ -1,6 +1,7 @@
 /* OID requests: one at a time to an adapter, direct ones any number
  * (learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-oid-request-serialization).
  */
+#include "depend.h"
 #include "happens.h"
 #include "io_room.h"
 #include "ndis_room.h"
@@ -190,6 +191,10 @@ static void finish(struct oid_call *call, NDIS_STATUS status)
     serial_ends(call->adapter, call->direct ? HOST_CALL_DIRECT_OID : HOST_CALL_OID);
     serial_ends(call->adapter, HOST_CALL_SET_POWER); /* which an OID request may be, and never overlaps with one */
     happens_release(call);
+    depend(call, DEPEND_GIVE);
+    depend(depend_name(call->adapter->id, DEPEND_BOOKS), DEPEND_READ);
+    depend(depend_name(call->adapter->id, DEPEND_OIDS), DEPEND_WRITE);
+    depend(depend_name(call->adapter->id, DEPEND_RETURNS), DEPEND_WRITE);
     check_status(call, status);
     check_counts(call, status, information, needed);
     log_completion(call, status, information, needed);

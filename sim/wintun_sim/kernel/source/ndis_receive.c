@@ -5,6 +5,7 @@
  * This stack gives lists that it may keep back at once, from within the indication, which is the hardest that it may
  * do; a Write with HOST_FLAG_HOLD makes it keep them until the operation's end.
  */
+#include "depend.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "rule_fast.h"
@@ -66,6 +67,7 @@ static void receive_packet(const struct indication *indication, const NET_BUFFER
     if (!good)
         rule_broken("ReceiveIndication", "a received NET_BUFFER says that it has %u bytes, which its MDLs do not have",
                     nb->DataLength);
+    depend(depend_name(indication->adapter->id, DEPEND_PACKETS), DEPEND_WRITE);
     struct host_event *event = log_event(HOST_EVENT_PACKET, actor_current()->operation);
     event->adapter = indication->adapter->id;
     event->data = offset;
@@ -115,6 +117,7 @@ static void receive_list(struct indication *indication, NET_BUFFER_LIST *nbl)
 
 static void call_return(struct adapter *adapter, NET_BUFFER_LIST *first)
 {
+    depend(&adapter->nbls_owned, DEPEND_READ);
     struct call call;
     call_enter(&call, "MiniportReturnNetBufferLists", PASSIVE_LEVEL, adapter->miniport->image);
     const bool dispatch = actor_current()->irql == DISPATCH_LEVEL;
@@ -218,12 +221,16 @@ VOID NTAPI NdisMIndicateReceiveNetBufferLists(NDIS_HANDLE MiniportAdapterHandle,
     struct indication indication = {.adapter = adapter,
                                     .request = request_find(actor_current()->operation),
                                     .resources = (ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES) != 0};
+    depend(&adapter->state, DEPEND_READ);
+    depend(&adapter->nbls_owned, DEPEND_READ);
+    depend(&adapter->hold_operation, DEPEND_READ);
     adapter->indications_inside++;
     const uint32_t count = take_chain(&indication, NetBufferList, function);
     if (count != NumberOfNetBufferLists || count == 0)
         rule_broken("ReceiveIndication", "%s was told of %u NET_BUFFER_LISTs and given %u", function,
                     NumberOfNetBufferLists, count);
     schedule_point(POINT_SIGNAL, MiniportAdapterHandle); /* the stack is done: others may have gone on meanwhile */
+    depend(&adapter->nbls_owned, DEPEND_READ);
     adapter->indications_inside--;
     if (indication.resources)
     {

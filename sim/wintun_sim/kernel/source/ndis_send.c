@@ -5,6 +5,7 @@
  * The usual NBL is one slab object: list, buffer and MDL together, copied from a template. Only further NET_BUFFERs,
  * data over several MDLs and data that cannot be mapped take more.
  */
+#include "depend.h"
 #include "io_room.h"
 #include "ndis_room.h"
 #include "serial.h"
@@ -277,6 +278,7 @@ static void call_send(struct adapter *adapter, NET_BUFFER_LIST *first, bool at_d
     struct call call;
     struct send_call mine = {adapter->sends, ++adapter->send_count};
     adapter->sends = &mine;
+    depend(&adapter->nbls_owned, DEPEND_READ); /* counted up here, down later: whoever asks for the count writes */
     call_enter(&call, "MiniportSendNetBufferLists", at_dispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL,
                adapter->miniport->image);
     const bool dispatch = actor_current()->irql == DISPATCH_LEVEL;
@@ -287,6 +289,7 @@ static void call_send(struct adapter *adapter, NET_BUFFER_LIST *first, bool at_d
     while (*place != &mine)
         place = &(*place)->next;
     *place = mine.next;
+    depend(&adapter->nbls_owned, DEPEND_READ);
     serial_ends(adapter, HOST_CALL_SEND);
 }
 
@@ -405,6 +408,10 @@ static void log_completion(const struct sent_nbl *item, bool again)
 /* One NBL of a completed chain that is really ours and lent. Returns whether it is to be sent again. */
 static bool take_back(struct adapter *adapter, struct sent_nbl *item)
 {
+    depend(&adapter->nbls_owned, DEPEND_READ);
+    depend(&adapter->state, DEPEND_READ);
+    depend(depend_name(adapter->id, DEPEND_BOOKS), DEPEND_READ);
+    depend(depend_name(adapter->id, DEPEND_NBLS), DEPEND_WRITE);
     check_unchanged(item);
     check_status(item);
     adapter->progress_at = clock_now();

@@ -2,6 +2,7 @@
  * (learn.microsoft.com/windows-hardware/drivers/ddi/ndis/nf-ndis-ndismindicatestatusex). Only the link state means
  * anything to this stack.
  */
+#include "depend.h"
 #include "ndis_room.h"
 
 static bool check_header(const NDIS_STATUS_INDICATION *indication)
@@ -38,6 +39,7 @@ static void indicate_link(struct adapter *adapter, const NDIS_STATUS_INDICATION 
     adapter->told.link_receive_speed = link->RcvLinkSpeed;
     adapter->told.link_pause_functions = link->PauseFunctions;
     adapter->told.link_negotiation = link->AutoNegotiationFlags;
+    depend(depend_name(adapter->id, DEPEND_LINKS), DEPEND_WRITE);
     struct host_event *event = log_event(HOST_EVENT_LINK, actor_current()->operation);
     event->adapter = adapter->id;
     event->value = (uint32_t)connected;

@@ -4,6 +4,7 @@
  */
 #include <ndis.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 
@@ -141,6 +142,7 @@ BOOLEAN NTAPI NdisSetTimerObject(NDIS_HANDLE TimerObject, LARGE_INTEGER DueTime,
     timer->context = FunctionContext == NULL ? timer->default_context : FunctionContext;
     timer->operation = work_operation();
     happens_release(timer);
+    depend(timer, DEPEND_WRITE);
     clock_arm(&timer->clock, clock_moment(DueTime.QuadPart),
               MillisecondsPeriod <= 0 ? 0 : (uint64_t)MillisecondsPeriod * CLOCK_MILLISECOND);
     schedule_point(POINT_CALL, timer);
@@ -154,6 +156,7 @@ BOOLEAN NTAPI NdisCancelTimerObject(NDIS_HANDLE TimerObject)
     if (timer == NULL)
         return FALSE;
     schedule_point(POINT_CALL, timer);
+    depend(timer, DEPEND_WRITE);
     return clock_disarm(&timer->clock);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "depend.h"
 #include "gate.h"
 #include "happens.h"
 #include "io_room.h"
@@ -76,6 +77,7 @@ static NTSTATUS perform_request(const struct host_operation *operation, struct h
     struct request *request = request_new(file, operation->id, major, NULL, 0);
     if (request != NULL)
         return request_dispatch(request, true);
+    depend(depend_name(file->id, DEPEND_COMPLETIONS), DEPEND_WRITE);
     struct host_event *event = log_event(HOST_EVENT_IRP_COMPLETED, operation->id);
     event->handle = file->id;
     event->status = (uint32_t)STATUS_INSUFFICIENT_RESOURCES;
@@ -170,6 +172,7 @@ static bool copy_rejected(struct request *request, const struct host_operation *
 /* The stack keeps what it receives on behalf of the operation. */
 static void hold(struct adapter *adapter, const struct host_operation *operation)
 {
+    depend(&adapter->hold_operation, DEPEND_WRITE);
     adapter->hold_operation = operation->id;
     if ((operation->flags & HOST_FLAG_KEEP) != 0)
         adapter->keeps = true;
@@ -344,6 +347,40 @@ static void perform(const struct host_operation *operation)
     }
 }
 
+static bool changes_state(uint32_t kind)
+{
+    switch (kind)
+    {
+    case HOST_RESTART:
+    case HOST_PAUSE:
+    case HOST_HALT:
+    case HOST_SHUTDOWN:
+    case HOST_SURPRISE_REMOVE:
+    case HOST_SET_POWER:
+    case HOST_CLEANUP:
+    case HOST_CLOSE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void operation_depends(const struct host_operation *operation)
+{
+    const unsigned how = changes_state(operation->kind) ? DEPEND_WRITE : DEPEND_READ;
+    depend(depend_name(operation->id, DEPEND_BOOKS), DEPEND_WRITE);
+    if (operation->driver != 0)
+        depend(depend_name(operation->driver, DEPEND_BOOKS), DEPEND_WRITE);
+    if (operation->adapter != 0)
+        depend(depend_name(operation->adapter, DEPEND_BOOKS), how);
+    if (operation->handle != 0)
+        depend(depend_name(operation->handle, DEPEND_BOOKS), how);
+    if (operation->target != 0)
+        depend(depend_name(operation->target, DEPEND_BOOKS), DEPEND_READ);
+    if (operation->kind == HOST_OID || operation->kind == HOST_SET_POWER) /* NDIS asks one at a time */
+        depend(depend_name(operation->adapter, DEPEND_OIDS), DEPEND_WRITE);
+}
+
 void operation_actor(void *work)
 {
     const struct actor_work *mine = work;
@@ -351,10 +388,13 @@ void operation_actor(void *work)
     {
         const struct host_operation *operation = &mine->operations[index];
         actor_current()->operation = operation->id;
-        if (!mine->admitted && !gate_pass(operation, index == 0))
+        const bool admitted = mine->admitted || gate_pass(operation, index == 0);
+        operation_depends(operation);
+        if (!admitted)
             continue;
         happens_works_for(operation->id);
         perform(operation);
+        operation_depends(operation);
         if (current_host->gate != NULL)
             gate_end(operation);
     }

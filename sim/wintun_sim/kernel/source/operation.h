@@ -23,6 +23,11 @@ struct actor_work
  * says why, when it cannot be carried out. */
 bool operation_prepare(const struct host_operation *operation);
 
+/* Says what an operation uses by its beginning and its end (depend.h): what the gate's books say of the names that it
+ * has to do with is asked and changed. Operations that leave the state of an adapter or a handle as it is may begin and
+ * end in any order. */
+void operation_depends(const struct host_operation *operation);
+
 /* The entry of an actor; `work` is a struct actor_work. */
 void operation_actor(void *work);
 

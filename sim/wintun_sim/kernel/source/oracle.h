@@ -45,6 +45,14 @@ struct oracle
     /* Hears of each actor that is about to go on from its scheduling point, chosen or the only one. NULL: need not. */
     void (*step)(struct oracle *oracle, const struct actor *actor);
 
+    /* Hear of actors that are created, and of what the step under way uses (depend.h). NULL: need not. */
+    void (*begins)(struct oracle *oracle, const struct actor *actor);
+    void (*use)(struct oracle *oracle, uintptr_t object, unsigned how);
+
+    /* Hears that a run of actors has come to an end, and how (enum run_result), while who is left still stands where it
+     * is. NULL: need not. */
+    void (*rests)(struct oracle *oracle, int result);
+
     void (*discard)(struct oracle *oracle); /* gives back what the strategy holds beside itself; NULL: nothing */
 
     uint64_t state[4];      /* the strategy's own */
@@ -53,6 +61,7 @@ struct oracle
     size_t diverged_at; /* of `diverged`: which choice of the script */
     bool faults;        /* whether CHOICE_FAULT is asked at all */
     bool client_writes; /* whether CHOICE_CLIENT is */
+    bool pruned;        /* the run is given up at its next point: what comes of it was seen, or will be */
     bool diverged;      /* the run asked for another choice than the script has */
     uint32_t *record;
     size_t count; /* choices recorded */
@@ -78,6 +87,12 @@ enum
 
 /* Whether it left out a run for its bound. */
 bool oracle_depth_first_cut(const struct oracle *oracle);
+
+/* Of runs that differ in the order of independent steps only, one (oracle_reduced.c); any number of preemptions. */
+struct oracle *oracle_reduced_new(void);
+
+/* Whether a run was more than it can follow, so that others may be missing. */
+bool oracle_reduced_lost(const struct oracle *oracle);
 
 /* First answers from `script`, which must outlive the oracle; then 0. */
 struct oracle *oracle_replay_new(const uint32_t *script, size_t length);

@@ -47,6 +47,9 @@ static int settle(struct host *host, enum run_result result)
         log_stuck(result);
         host->api->unusable = true;
         return HOST_EXHAUSTED;
+    case RUN_PRUNED:
+        host->api->unusable = true;
+        return HOST_EXHAUSTED;
     case RUN_CRASHED:
     default:
         host->api->unusable = true;

@@ -5,6 +5,7 @@
  */
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 
@@ -87,6 +88,7 @@ VOID NTAPI IoInitializeRemoveLockEx(PIO_REMOVE_LOCK Lock, ULONG AllocateTag, ULO
     Lock->Common.IoCount = 1;
     KeInitializeEvent(&Lock->Common.RemoveEvent, SynchronizationEvent, FALSE);
     happens_release(Lock);
+    depend(Lock, DEPEND_WRITE);
 }
 
 NTSTATUS NTAPI IoAcquireRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, PCSTR File, ULONG Line, ULONG RemlockSize)
@@ -98,6 +100,7 @@ NTSTATUS NTAPI IoAcquireRemoveLockEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, PCST
     if (!usable(RemoveLock, "IoAcquireRemoveLock"))
         return STATUS_DELETE_PENDING;
     schedule_point(POINT_INTERLOCKED, RemoveLock);
+    depend(RemoveLock, DEPEND_READ);
     if (RemoveLock->Common.Removed)
         return STATUS_DELETE_PENDING;
     struct remove_lock_holder *holder = arena_allocate(BLOCK_HOST, sizeof *holder, 0, "IoAcquireRemoveLock");
@@ -121,6 +124,7 @@ static bool release(PIO_REMOVE_LOCK lock, PVOID tag, const char *caller)
     }
     lock->Common.IoCount -= 1;
     happens_release(for_the_wait(lock));
+    depend(lock, DEPEND_READ);
     if (lock->Common.IoCount == 0)
         actor_wake(lock);
     return true;
@@ -142,11 +146,13 @@ VOID NTAPI IoReleaseRemoveLockAndWaitEx(PIO_REMOVE_LOCK RemoveLock, PVOID Tag, U
         rule_broken("MultRemoveLock", "IoReleaseRemoveLockAndWait is called a second time for this remove lock");
     schedule_point(POINT_INTERLOCKED, RemoveLock);
     RemoveLock->Common.Removed = TRUE;
+    depend(RemoveLock, DEPEND_WRITE);
     if (!release(RemoveLock, Tag, "IoReleaseRemoveLockAndWait"))
         return;
     RemoveLock->Common.IoCount -= 1; /* the initialisation's */
     while (RemoveLock->Common.IoCount > 0)
         actor_wait_for("the holders of a remove lock", RemoveLock, false, ACTOR_NO_DEADLINE);
+    depend(RemoveLock, DEPEND_WRITE);
     happens_acquire(for_the_wait(RemoveLock));
 }
 

@@ -6,6 +6,7 @@
  */
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 
@@ -35,6 +36,7 @@ VOID FASTCALL ExInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
     RunRef->Count = 0;
     happens_release(RunRef);
+    depend(RunRef, DEPEND_WRITE);
 }
 
 VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
@@ -45,6 +47,7 @@ VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
     schedule_point(POINT_INTERLOCKED, RunRef);
     RunRef->Count = 0;
     happens_release(RunRef);
+    depend(RunRef, DEPEND_WRITE);
 }
 
 BOOLEAN FASTCALL ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
@@ -52,6 +55,7 @@ BOOLEAN FASTCALL ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Coun
     rule_irql("IrqlKeDispatchLte", "ExAcquireRundownProtection", PASSIVE_LEVEL, DISPATCH_LEVEL);
     check(RunRef, "ExAcquireRundownProtection");
     schedule_point(POINT_INTERLOCKED, RunRef);
+    depend(RunRef, DEPEND_READ);
     if ((RunRef->Count & ACTIVE) != 0)
         return FALSE;
     RunRef->Count += (ULONG_PTR)Count * HOLDER;
@@ -75,6 +79,7 @@ VOID FASTCALL ExReleaseRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
     }
     RunRef->Count -= (ULONG_PTR)Count * HOLDER;
     happens_release(for_the_wait(RunRef));
+    depend(RunRef, DEPEND_READ);
     if (RunRef->Count == ACTIVE)
         actor_wake(RunRef);
     schedule_point(POINT_RELEASE, RunRef);
@@ -88,6 +93,7 @@ VOID FASTCALL ExReleaseRundownProtection(PEX_RUNDOWN_REF RunRef)
 VOID FASTCALL ExRundownCompleted(PEX_RUNDOWN_REF RunRef)
 {
     check(RunRef, "ExRundownCompleted");
+    depend(RunRef, DEPEND_WRITE);
     RunRef->Count = ACTIVE;
 }
 
@@ -97,8 +103,10 @@ VOID FASTCALL ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
     check(RunRef, "ExWaitForRundownProtectionRelease");
     schedule_point(POINT_INTERLOCKED, RunRef);
     RunRef->Count |= ACTIVE;
+    depend(RunRef, DEPEND_WRITE);
     while (RunRef->Count != ACTIVE)
         actor_wait_for("the holders of a run-down protection", RunRef, false, ACTOR_NO_DEADLINE);
+    depend(RunRef, DEPEND_WRITE);
     happens_acquire(for_the_wait(RunRef));
 }
 

@@ -141,6 +141,8 @@ static inline struct actor *ask_for_next(struct scheduler *scheduler, struct ora
 static __attribute__((noinline)) void at_limit(const struct scheduler *scheduler, const struct actor *actor)
 {
     const struct watch *watch = current_host->watch;
+    if (current_host->oracle->pruned)
+        scheduler_abandon(RUN_PRUNED);
     if (scheduler->steps >= watch->steps_limit)
         scheduler_abandon(RUN_BUDGET);
     watch_point(actor, false);

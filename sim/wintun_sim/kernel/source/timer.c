@@ -5,6 +5,7 @@
  */
 #include "timer.h"
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "wait.h"
@@ -104,6 +105,7 @@ BOOLEAN NTAPI KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PK
     Timer->Dpc = Dpc;
     Timer->Period = Period;
     happens_release(Timer);
+    depend(Timer, DEPEND_WRITE | DEPEND_IS_TAKEN);
     actor_taken(Timer);
     clock_arm(&record->clock, clock_moment(DueTime.QuadPart), Period <= 0 ? 0 : (uint64_t)Period * CLOCK_MILLISECOND);
     schedule_point(POINT_CALL, Timer);
@@ -119,11 +121,13 @@ BOOLEAN NTAPI KeCancelTimer(PKTIMER Timer)
 {
     rule_irql("IrqlKeDispatchLte", "KeCancelTimer", PASSIVE_LEVEL, DISPATCH_LEVEL);
     schedule_point(POINT_CALL, Timer);
+    depend(Timer, DEPEND_WRITE);
     return forget(Timer, "KeCancelTimer");
 }
 
 VOID NTAPI KeQuerySystemTime(PLARGE_INTEGER CurrentTime)
 {
+    depend(&current_host->clock.now, DEPEND_READ);
     CurrentTime->QuadPart = (LONGLONG)(CLOCK_SYSTEM_TIME_AT_START + clock_now());
 }
 
@@ -134,6 +138,7 @@ VOID NTAPI KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime)
 
 VOID NTAPI KeQueryTickCount(PLARGE_INTEGER TickCount)
 {
+    depend(&current_host->clock.now, DEPEND_READ);
     TickCount->QuadPart = (LONGLONG)(clock_now() / TICK);
 }
 
@@ -144,6 +149,7 @@ ULONG NTAPI KeQueryTimeIncrement(VOID)
 
 ULONGLONG NTAPI KeQueryInterruptTime(VOID)
 {
+    depend(&current_host->clock.now, DEPEND_READ);
     return clock_now();
 }
 
@@ -151,6 +157,7 @@ LARGE_INTEGER NTAPI KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequenc
 {
     if (PerformanceFrequency != NULL)
         PerformanceFrequency->QuadPart = (LONGLONG)CLOCK_SECOND;
+    depend(&current_host->clock.now, DEPEND_READ);
     return (LARGE_INTEGER){.QuadPart = (LONGLONG)clock_now()};
 }
 
@@ -158,6 +165,7 @@ LARGE_INTEGER NTAPI KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequenc
 VOID NTAPI KeStallExecutionProcessor(ULONG MicroSeconds)
 {
     current_host->clock.now += (uint64_t)MicroSeconds * 10;
+    depend(&current_host->clock.now, DEPEND_WRITE);
     schedule_point(POINT_CALL, NULL);
 }
 

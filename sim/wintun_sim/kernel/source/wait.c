@@ -6,6 +6,7 @@
  */
 #include "wait.h"
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 
@@ -29,11 +30,21 @@ bool dispatcher_check(const DISPATCHER_HEADER *header, const char *caller)
     return false;
 }
 
+/* An object that goes from one state to another; who waits for several asks what is not said here. */
+static void depend_on(const DISPATCHER_HEADER *header, unsigned how, LONG before, LONG after)
+{
+    if (header->Type != DISPATCHER_MUTANT) /* whose owner may take it again */
+        how |= (before > 0 ? DEPEND_WAS_FREE : DEPEND_WAS_TAKEN) | (after > 0 ? DEPEND_IS_FREE : DEPEND_IS_TAKEN);
+    depend(header, how);
+    depend(several, DEPEND_READ);
+}
+
 LONG dispatcher_signal(DISPATCHER_HEADER *header, LONG state)
 {
     LONG before = header->SignalState;
     header->SignalState = state;
     happens_release(header);
+    depend_on(header, DEPEND_WRITE, before, state);
     actor_wake(header);
     actor_wake(several);
     return before;
@@ -53,6 +64,7 @@ static bool is_signalled(const DISPATCHER_HEADER *header)
 static void consume(DISPATCHER_HEADER *header)
 {
     happens_acquire(header);
+    const LONG before = header->SignalState;
     switch (header->Type)
     {
     case DISPATCHER_EVENT_SYNCHRONIZATION:
@@ -67,8 +79,10 @@ static void consume(DISPATCHER_HEADER *header)
         ((KMUTANT *)header)->OwnerThread = (PKTHREAD)actor_current();
         break;
     default:
+        depend_on(header, DEPEND_READ, before, before);
         return;
     }
+    depend_on(header, DEPEND_WRITE, before, header->SignalState);
     if (header->SignalState <= 0)
         actor_taken(header);
 }
@@ -111,7 +125,10 @@ NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPRO
     do
     {
         if (!actor_wait_for(purpose_of(header), header, is_signalled(header), deadline))
+        {
+            depend(header, DEPEND_READ);
             return STATUS_TIMEOUT;
+        }
     } while (!is_signalled(header));
     consume(header);
     return STATUS_SUCCESS;
@@ -149,7 +166,11 @@ NTSTATUS NTAPI KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE W
     ULONG which = 0;
     do
     {
-        if (!actor_wait_for("one of several objects", several, satisfies(Object, Count, WaitType, &which), deadline))
+        const bool in_time =
+            actor_wait_for("one of several objects", several, satisfies(Object, Count, WaitType, &which), deadline);
+        for (ULONG i = 0; i < Count; i++)
+            depend(Object[i], DEPEND_READ);
+        if (!in_time)
             return STATUS_TIMEOUT;
     } while (!satisfies(Object, Count, WaitType, &which));
     for (ULONG i = 0; i < Count; i++)
@@ -191,6 +212,7 @@ static LONG reset(PRKEVENT event, const char *caller)
     schedule_point(POINT_SIGNAL, event);
     LONG before = event->Header.SignalState;
     event->Header.SignalState = 0;
+    depend_on(&event->Header, DEPEND_WRITE, before, 0);
     if (before != 0) /* who takes a signal back takes it */
         happens_acquire(event);
     actor_taken(event);
@@ -211,6 +233,7 @@ LONG NTAPI KeReadStateEvent(PRKEVENT Event)
 {
     dispatcher_check(&Event->Header, "KeReadStateEvent");
     schedule_point(POINT_SIGNAL, Event);
+    depend_on(&Event->Header, DEPEND_READ, Event->Header.SignalState, Event->Header.SignalState);
     return Event->Header.SignalState;
 }
 
@@ -256,7 +279,10 @@ LONG NTAPI KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
     if (before == 0)
         dispatcher_signal(&Mutex->Header, 1);
     else
+    {
         Mutex->Header.SignalState = before + 1;
+        depend(Mutex, DEPEND_WRITE);
+    }
     schedule_point(POINT_SIGNAL, Mutex);
     return before;
 }

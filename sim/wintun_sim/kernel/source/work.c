@@ -7,6 +7,7 @@
 
 #include <ntddk.h>
 
+#include "depend.h"
 #include "happens.h"
 #include "host.h"
 #include "timer.h"
@@ -40,6 +41,7 @@ static void end_job(struct job *job)
     *place = job->next;
     arena_free(BLOCK_HOST, job, 0, "a system worker thread");
     happens_release(&current_host->work);
+    depend(&current_host->work, DEPEND_READ);
     actor_wake(&current_host->work);
 }
 
@@ -47,6 +49,7 @@ static void run_job(void *argument)
 {
     struct job *job = argument;
     job->begun = true;
+    depend(job->request.object, DEPEND_WRITE);
     if (!job->cancelled)
     {
         struct job_request request = job->request;
@@ -72,6 +75,8 @@ bool job_start(const struct job_request *request)
         arena_free(BLOCK_HOST, job, 0, "a system worker thread");
         return false;
     }
+    depend(request->object, DEPEND_WRITE);
+    depend(&current_host->work, DEPEND_READ);
     job->next = current_host->work.jobs;
     current_host->work.jobs = job;
     return true;
@@ -87,11 +92,13 @@ static struct job *find_queued(const void *object)
 
 bool job_is_queued(const void *object)
 {
+    depend(object, DEPEND_READ);
     return find_queued(object) != NULL;
 }
 
 bool job_cancel(const void *object)
 {
+    depend(object, DEPEND_WRITE);
     struct job *job = find_queued(object);
     if (job == NULL)
         return false;
@@ -263,6 +270,7 @@ VOID NTAPI KeFlushQueuedDpcs(VOID)
     while (any)
     {
         any = false;
+        depend(&current_host->work, DEPEND_WRITE);
         for (const struct job *job = current_host->work.jobs; job != NULL; job = job->next)
             any = any || (job->request.irql == DISPATCH_LEVEL && !job->cancelled);
         if (any)

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+# Imported before any inner run of pytest: what such a run imports first is forgotten at its end, and imported anew by
+# the next one, with classes of errors that are not those which `wintun_sim` had given out.
+import wintun_sim.adapter  # noqa: F401
 from wintun_sim.testing.plugin import MACHINES
 
 pytest_plugins = ["pytester"]

@@ -1,5 +1,6 @@
 """A schedule is what a person pastes to see a run again: it must say the same run, or say why it does not."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,3 +121,10 @@ def test_a_scenario_s_hash_is_of_what_is_done_and_not_of_its_words() -> None:
     assert scenario_hash(story) == scenario_hash(parse(STORY + "   => returned pause STATUS_SUCCESS\n"))
     others = (STORY.replace("61440", "61441"), STORY.replace("actor stack:", ""), "order raw\n" + STORY)
     assert len({scenario_hash(story), *(scenario_hash(parse(text)) for text in others)}) == 4
+
+
+def test_an_option_beyond_the_last_is_refused_like_everything_else_that_is_no_schedule() -> None:
+    """Found by fuzzing: the checksum fits and each letter is one that may be there, so only the number betrays it."""
+    body = "ws1.0000000000000000.ffffffffffffffff.1zAaAzBaIu1"
+    with pytest.raises(UsageError, match="it takes option 255, and the last one is 254"):
+        parse_schedule(f"{body}.{hashlib.sha256(body.encode()).hexdigest()[:6]}")

@@ -181,7 +181,10 @@ def _parse_choices(text: str) -> tuple[int, ...]:
     while match := _ENTRY.match(text, place):
         zeros, more, letter = match.groups()
         choices += _zeros(zeros, len(choices))
-        choices.append(26 * (ord(more or "@") - ord("@")) + ord(letter) - ord("a") + 1)
+        choice = 26 * (ord(more or "@") - ord("@")) + ord(letter) - ord("a") + 1
+        if choice > MAX_OPTION:
+            raise _wrong(f"it takes option {choice}, and the last one is {MAX_OPTION}")
+        choices.append(choice)
         place = match.end()
     if not _REST.fullmatch(text, place):
         raise _wrong(f"its choices make no sense from letter {place + 1} on")

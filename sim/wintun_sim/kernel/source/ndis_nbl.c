@@ -264,7 +264,7 @@ VOID NTAPI NdisFreeNetBufferList(PNET_BUFFER_LIST NetBufferList)
         rule_broken("NblOwnership", "NdisFreeNetBufferList was given an NBL that was indicated and not returned yet");
         return;
     }
-    memset(&item->nb, 0xDD, offsetof(NET_BUFFER, ChecksumBias));
+    slab_poison(&item->nb, offsetof(NET_BUFFER, ChecksumBias));
     slab_give(&pool->slab, item);
 }
 
@@ -345,7 +345,7 @@ PVOID NTAPI NdisGetDataBuffer(PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID St
         if (bytes != NULL)
             return bytes;
         if (Storage != NULL)
-            instrument_range(Storage, BytesNeeded, ACCESS_WRITE, __builtin_return_address(0));
+            check_range(Storage, BytesNeeded, ACCESS_WRITE, __builtin_return_address(0));
         if (Storage != NULL && net_buffer_copy(NetBuffer, BytesNeeded, Storage))
             return Storage;
     }

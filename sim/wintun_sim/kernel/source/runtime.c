@@ -8,6 +8,7 @@
 
 #include "format.h"
 #include "host.h"
+#include "rule_fast.h"
 
 enum
 {
@@ -136,28 +137,28 @@ static void *host_memcpy(void *destination, const void *source, size_t length)
         rule_broken("DRIVER_VERIFIER_DETECTED_VIOLATION",
                     "memcpy was given ranges that overlap by %llu bytes (first parameter 0xF0)",
                     (unsigned long long)(length - (to < from ? from - to : to - from)));
-    instrument_range(source, length, 0, __builtin_return_address(0));
-    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
+    check_range(source, length, 0, __builtin_return_address(0));
+    check_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
     return memmove(destination, source, length);
 }
 
 static void *host_memmove(void *destination, const void *source, size_t length)
 {
-    instrument_range(source, length, 0, __builtin_return_address(0));
-    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
+    check_range(source, length, 0, __builtin_return_address(0));
+    check_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
     return memmove(destination, source, length);
 }
 
 static void *host_memset(void *destination, int value, size_t length)
 {
-    instrument_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
+    check_range(destination, length, ACCESS_WRITE, __builtin_return_address(0));
     return memset(destination, value, length);
 }
 
 static int host_memcmp(const void *left, const void *right, size_t length)
 {
-    instrument_range(left, length, 0, __builtin_return_address(0));
-    instrument_range(right, length, 0, __builtin_return_address(0));
+    check_range(left, length, 0, __builtin_return_address(0));
+    check_range(right, length, 0, __builtin_return_address(0));
     return memcmp(left, right, length);
 }
 

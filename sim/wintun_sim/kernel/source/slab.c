@@ -8,13 +8,11 @@
 #include "race.h"
 #include "shadow.h"
 
-#define POISON     UINT64_C(0xDDDDDDDDDDDDDDDD)
 #define STATE_LIVE UINT64_C(0x4c4956452e534c42)
 #define STATE_FREE UINT64_C(0x465245452e534c42)
 
 enum
 {
-    FREED_BYTE = 0xDD,
     FIRST_CHUNK = 64,        /* objects: also how long a freed one rests at least, in objects taken after it */
     FIRST_HIDDEN_CHUNK = 16, /* of objects that no driver sees: every restore copies them */
     LARGEST_CHUNK = 4096
@@ -86,15 +84,6 @@ static bool grow(struct slab *slab)
     return true;
 }
 
-static bool is_untouched(const struct slab *slab, const struct slab_item *item)
-{
-    const uint64_t *words = (const uint64_t *)(const void *)(item + 1);
-    uint64_t difference = 0;
-    for (size_t word = 0; word < slab->poisoned / sizeof *words; word += 2)
-        difference |= (words[word] ^ POISON) | (words[word + 1] ^ POISON);
-    return difference == 0;
-}
-
 void *slab_take(struct slab *slab)
 {
     if (slab->fresh == 0 && slab->first == NULL && !grow(slab))
@@ -108,7 +97,7 @@ void *slab_take(struct slab *slab)
     else
     {
         slab->first = item->next;
-        if (!is_untouched(slab, item))
+        if (!slab_is_poisoned(item + 1, slab->poisoned))
             rule_broken("WriteAfterFree", "%s was written to after it had been given back during operation #%u",
                         slab->name, item->operation);
     }
@@ -129,7 +118,7 @@ void slab_give(struct slab *slab, void *object)
     const struct actor *actor = actor_current();
     item->state = STATE_FREE;
     item->operation = actor == NULL ? 0 : actor->operation;
-    memset(object, FREED_BYTE, slab->poisoned);
+    slab_poison(object, slab->poisoned);
     if (slab->poisoned != 0)
     {
         race_freed(object, slab->size, slab->name);

@@ -68,6 +68,32 @@ void slab_chunk_shadow(void *chunk);
 /* How many live objects an image took (0: all). O(objects). */
 uint32_t slab_count(const struct slab *slab, uint16_t image);
 
+/* Sixteen bytes at once: what is poisoned is a multiple of that, and too short for a call to pay off. */
+typedef uint64_t slab_pair __attribute__((vector_size(16), may_alias));
+
+#define SLAB_POISON ((slab_pair){UINT64_C(0xDDDDDDDDDDDDDDDD), UINT64_C(0xDDDDDDDDDDDDDDDD)})
+
+/* Fills `size` bytes, a multiple of 16, with 0xDD; the address is a multiple of 16. */
+static inline void slab_poison(void *object, size_t size)
+{
+    slab_pair *end = (slab_pair *)object + size / sizeof *end;
+    for (slab_pair *pair = object; pair < end; pair++)
+    {
+        __asm__("" : "+r"(pair)); /* or compilers see a memset, and call it */
+        *pair = SLAB_POISON;
+    }
+}
+
+/* Whether these bytes are as slab_poison left them. */
+static inline bool slab_is_poisoned(const void *object, size_t size)
+{
+    const slab_pair *end = (const slab_pair *)object + size / sizeof *end;
+    slab_pair difference = {0, 0};
+    for (const slab_pair *pair = object; pair < end; pair++)
+        difference |= *pair ^ SLAB_POISON;
+    return (difference[0] | difference[1]) == 0;
+}
+
 /* memset to zero for objects of a few hundred bytes with every packet: compilers expand that in place as a string
  * instruction, whose beginning alone costs more than the call. */
 static inline void slab_clear(void *object, size_t size)

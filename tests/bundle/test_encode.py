@@ -2,6 +2,7 @@
 
 import array
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bundle import oracle
-from wintun_sim import bundle
+from wintun_sim import bundle, native
 from wintun_sim.testing.strategies import packets
 
+_packets = native.load_module("wintun_sim.bundle._packets")
 lists_of_packets = st.lists(packets(), max_size=40)
 any_number_of_packets = st.builds(
     lambda some, times: some * times, st.lists(packets(max_size=70), max_size=9), st.integers(0, 90)
@@ -223,3 +225,38 @@ def test_record_size_is_what_a_record_takes(size: int) -> None:
 def test_record_size_refuses_sizes_that_no_packet_has(size: int) -> None:
     with pytest.raises(ValueError, match=f"0 to 61424 bytes, not {size}"):
         bundle.record_size(size)
+
+
+def test_a_list_of_bytes_goes_straight_into_memory_that_is_there() -> None:
+    """By another way than what is joined first; both write the same, and what this one does not take the other does."""
+    room_for = 4096
+    buffer = bytearray(b"\xa5" * room_for)
+    contents = [b"", b"\x45" * 20, b"x" * 15, b"y" * 16]
+    expected = oracle.encode(contents)
+    assert bundle.encode_into(buffer, contents) == len(expected)
+    assert bytes(buffer) == expected + b"\xa5" * (room_for - len(expected))
+    again = bytearray(b"\xa5" * room_for)
+    assert bundle.encode_into(again, [bytearray(packet) for packet in contents]) == len(expected)
+    assert again == buffer
+
+
+def test_what_memory_has_no_room_for_leaves_it_alone() -> None:
+    refused: list[Any]
+    for refused in ([b"x"] * 9, [b"x" * 300], [b""] * 257, [b"x" * 61_425], [b"x", "y"]):
+        buffer = bytearray(b"\xa5" * 256)
+        assert _packets.encode_into(buffer, tuple(refused)) == -1
+        assert buffer == b"\xa5" * 256
+
+
+def test_bytes_are_joined_with_their_sizes() -> None:
+    memory, sizes = bytearray(8), np.zeros(3, np.uint32)
+    assert _packets.join_into(memory, sizes, (b"ab", b"", b"cdefgh")) == 8
+    assert (bytes(memory), sizes.tolist()) == (b"abcdefgh", [2, 0, 6])
+    for refused in ((b"abc", b"defghi"), (b"",) * 4, (b"a", bytearray(b"b"))):
+        assert _packets.join_into(memory, sizes, refused) == -1
+    with pytest.raises(TypeError):
+        _packets.join_into(memory, sizes, [b"a"])
+    with pytest.raises(BufferError):
+        _packets.join_into(memory, b"1234", (b"a",))
+    with pytest.raises(TypeError):
+        _packets.encode_into(memory, [b"a"])

@@ -41,6 +41,9 @@ PACKETS: Final = bundle.MAX_PACKETS  # in a bundle
 BUNDLES: Final = {64: 16, 1420: 4}  # in one call with arrays, so that the call itself does not show
 ARRAY_TARGETS: Final = {64: 20.0, 1420: 8.0}  # times as fast as the TUN device
 LIST_TARGET: Final = 5.0
+PACKETS_IN_C: Final = native.load_module("wintun_sim.bundle._packets")
+"""Makes a list of bytes of what lies in memory, and the other way round, as the bundle's own functions do."""
+
 OUT: Final = "stack to client"
 IN: Final = "client to stack"
 
@@ -206,16 +209,10 @@ class Adapter(Host):
 
     def read(self, size: int, bundles: int) -> Any:
         """Return the bytes of the bundles that the client read, after making sure that every packet is there."""
-        events = self.events()
-        completed, read = events[0::2], events[1::2]
-        if (
-            len(events) != 2 * bundles
-            or (completed["kind"] != self.lib.HOST_EVENT_NBL_COMPLETED).any()
-            or (completed["count"] != PACKETS).any()
-            or (read["kind"] != self.lib.HOST_EVENT_IRP_COMPLETED).any()
-            or (read["information"] != PACKETS * bundle.record_size(size)).any()
-            or events["status"].any()
-        ):
+        events = [event[:4] for event in self.events().tolist()]  # kind, count, status, information
+        sent = (self.lib.HOST_EVENT_NBL_COMPLETED, PACKETS, 0, 0)
+        read = (self.lib.HOST_EVENT_IRP_COMPLETED, 0, 0, PACKETS * bundle.record_size(size))
+        if events != [sent, read] * bundles:
             raise WintunSimError(f"bench: the stack sent {bundles * PACKETS} packets, and the client read others")
         return self.log_bytes()
 
@@ -242,6 +239,11 @@ class _Ways:
             self._sends[number].packet_sizes = self._sizes_pointer
         self._writes = adapter.write(bundle.encode(self.packets), self._bundles)
         self._send = adapter.send_and_read(size)
+        self._memory = bytearray(PACKETS * size)  # the stack's own, used again and again
+        self._memory_sizes = np.zeros(PACKETS, np.uint32)
+        self._memory_pointer = adapter.ffi.from_buffer("uint8_t[]", self._memory)
+        self._memory_sizes_pointer = adapter.ffi.from_buffer("uint32_t[]", self._memory_sizes)
+        self._send[0].packets, self._send[0].packet_sizes = self._memory_pointer, self._memory_sizes_pointer
         self._bundle = bytearray(PACKETS * bundle.record_size(size))  # the client's own memory, used again and again
         self._write = adapter.write(self._bundle)
 
@@ -256,21 +258,17 @@ class _Ways:
         return self._adapter.received(self.size, PACKETS, self._bundles)
 
     def list_out(self) -> list[bytes]:
-        joined = b"".join(self.packets)
-        sizes = np.fromiter(map(len, self.packets), np.uint32, len(self.packets))
-        ffi, send = self._adapter.ffi, self._send
-        with ffi.from_buffer("uint8_t[]", joined) as packets, ffi.from_buffer("uint32_t[]", sizes) as packet_sizes:
-            send[0].packets, send[0].packet_sizes = packets, packet_sizes
-            self._adapter.perform(send, 2)
+        if PACKETS_IN_C.join_into(self._memory, self._memory_sizes, tuple(self.packets)) != len(self._memory):
+            raise WintunSimError("bench: not all packets could be joined")
+        self._adapter.perform(self._send, 2)
         return self._counted(bundle.decode(self._adapter.read(self.size, 1)).tolist())
 
     def list_in(self) -> list[bytes]:
         bundle.encode_into(self._bundle, self.packets)
         self._adapter.perform(self._write, 1)
         (arrived,) = self._adapter.received(self.size, PACKETS)
-        taken = self._adapter.log_bytes()
-        starts, sizes = arrived["data"].tolist(), arrived["data_length"].tolist()
-        return self._counted([taken[start : start + size] for start, size in zip(starts, sizes, strict=True)])
+        places, sizes = arrived["data"].copy(), arrived["data_length"].astype(np.uint32)  # without gaps
+        return self._counted(PACKETS_IN_C.packets(self._adapter.log_bytes(), places, sizes, len(sizes)))
 
     def _counted(self, packets: list[bytes]) -> list[bytes]:
         if len(packets) != PACKETS:

@@ -1,9 +1,9 @@
 """Packets to bundles.
 
 Packets come as an iterable of bytes-like objects, or, where there are many, as one array with the bytes of all, one
-packet behind the other, and their lengths. The first form is turned into the second: joining bytes objects and encoding
-the result in one call is faster than showing C each object by itself. All sizes are checked before the first byte is
-written, so a refused call changes nothing.
+packet behind the other, and their lengths. A list of bytes objects goes straight into memory that is there
+(`encode_into`); else the first form is turned into the second, since what is joined is encoded in one call. All sizes
+are checked before the first byte is written, so a refused call changes nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from wintun_sim import native
 from wintun_sim.bundle.format import (
     MAX_BUFFER_SIZE,
     MAX_PACKET_SIZE,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from wintun_sim.bundle.format import Readable, Writable
 
     Lengths = Sequence[int] | NDArray[np.integer[Any]]
+
+_encode_into = native.load_module("wintun_sim.bundle._packets").encode_into
 
 PLAIN_TYPES = {bytes, bytearray}  # their len() is their size in bytes
 LARGEST_SIZE = 0xFFFFFFFF  # that C can be told
@@ -72,6 +75,11 @@ def encode_into(buffer: Writable, packets: Iterable[Readable] | Readable, length
     cannot be written to, ValueError also for an array of packets that overlaps the buffer.
     """
     view = view_of("encode_into", buffer, writable=True)
+    if lengths is None and isinstance(packets, list | tuple):
+        packets = tuple(packets)  # a list may change meanwhile
+        written: int = _encode_into(view, packets)
+        if written >= 0:
+            return written
     gathered = _gathered("encode_into", packets, lengths, MAX_PACKETS)
     size = _measured(gathered, MAX_PACKETS)
     if size > len(view):

@@ -40,6 +40,7 @@ class Campaign:
     def __init__(self, workshop: Workshop, results: Path | None) -> None:
         self.workshop = workshop
         self.results = results
+        self.reasons = report.read_reasons()
         self.known: dict[str, str] = {}
         self._own = threading.local()
         self._judges: list[Judges] = []
@@ -71,13 +72,18 @@ class Campaign:
         if made is None or not self.workshop.link(mutant.file, made[0], image):
             found = "link: a name that nobody has"
         else:
-            found = self._worker()(image)
+            found = self._worker()(image, explore=not self._is_equivalent(mutant))
         with self._lock:
             self.known[digest] = found
             if self.results is not None:
                 with self.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([digest, found]) + "\n")
         return found
+
+    def _is_equivalent(self, mutant: Mutant) -> bool:
+        """Tell whether there is a reason why nothing can be found, so that it is not looked for at length."""
+        reason = self.reasons.get(Judged(mutant, "").key())
+        return reason is not None and reason.kind == "equivalent"
 
     def _place(self) -> Path:
         place: Path | None = getattr(self._own, "place", None)
@@ -152,8 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = not given.only and given.sample is None
     wrong = report.wrong(verdicts, reasons, whole=whole)
     print("\n".join(wrong))
-    if given.write and whole and not wrong:
-        report.write(DOCUMENT, verdicts, reasons)
+    if given.write and not given.only and not wrong:
+        report.write(DOCUMENT, verdicts, reasons, whole=whole)
     return 1 if wrong else 0
 
 

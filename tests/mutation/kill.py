@@ -6,11 +6,15 @@ All of it runs in a worker, whose process may die of the image; that is a findin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from wintun_sim import native
+from wintun_sim.check.campaign import pieces
+from wintun_sim.check.explore import Shard, explore_whole
+from wintun_sim.check.machines import CURRENT
 from wintun_sim.check.main import plan
 from wintun_sim.check.task import Task, perform
 from wintun_sim.check.worker import Worker, WorkerDied
@@ -20,6 +24,9 @@ from wintun_sim.scenario.scenario import VERSIONS
 SEED: Final = 1
 STEPS: Final = 6_000
 """Operations of the random walks; a check by default plays many times as many."""
+
+SCHEDULES: Final = 100
+"""Schedules of each concurrent scenario; a check by default has more."""
 
 PATIENCE: Final = 40.0
 """Seconds of a mutant's standing still; the host's own watchdog counts in processor time and comes first."""
@@ -85,16 +92,30 @@ def short(image: Path) -> str:
     return f"shortage: {failed[0]}" if failed else ""
 
 
+def explored(image: Path) -> str:
+    """Explore the corpus of concurrent scenarios, each with a few schedules; say what is found first."""
+    for piece in pieces(SEED, image, deep=False, schedules=100 * SCHEDULES):
+        shard = Shard(piece.scenario, image, replace(piece.effort, runs=SCHEDULES))
+        discoveries = explore_whole(shard, CURRENT).discoveries
+        if discoveries:
+            return f"explored: {' '.join(discoveries[0].signature())}"
+    return ""
+
+
 class Judges:
     """A worker that judges image after image."""
 
     def __init__(self) -> None:
         self.worker = Worker(PATIENCE)
 
-    def __call__(self, image: Path) -> str:
-        """Return what is found first; nothing if nothing is. Raises ``WorkerDied`` where the worker cannot work."""
+    def __call__(self, image: Path, *, explore: bool) -> str:
+        """Return what is found first, by exploring too if wanted; nothing if nothing is.
+
+        Raises ``WorkerDied`` where the worker cannot work.
+        """
         try:
-            return self.worker.call(judge, image)
+            found = self.worker.call(judge, image)
+            return self.worker.call(explored, image) if explore and not found else found
         except WorkerDied as death:
             if death.reason.startswith("exit status"):
                 raise  # nothing that a driver does ends the process like that

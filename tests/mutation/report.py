@@ -1,8 +1,9 @@
 """What a campaign says: how many mutants were found, which survived, and why that is right.
 
 survivors.toml has the reasons. An entry is known by the source, the line of code as it stands there and the words of
-the change, so that it stays right when lines move; and it says whether the mutant cannot be told from the driver
-(``equivalent``) or only by calls at once (``concurrency``), which exploration judges and not this.
+the change, so that it stays right when lines move. Its kind says whether the mutant cannot be told from the driver by
+anybody (``equivalent``), only by calls at once that were not met here (``concurrency``), or could be told and is not
+(``open``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SAME: Final = "the same"
 """Verdicts on what does not count."""
 
 SURVIVORS: Final = Path(__file__).with_name("survivors.toml")
-KINDS: Final = ("equivalent", "concurrency")
+KINDS: Final = ("equivalent", "concurrency", "open")
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
 Key = tuple[str, str, str]
@@ -91,8 +92,8 @@ def wrong(verdicts: Sequence[Judged], reasons: dict[Key, Reason], *, whole: bool
 def table(verdicts: Sequence[Judged], reasons: dict[Key, Reason]) -> str:
     """Return the score of each source, as a Markdown table."""
     lines = [
-        "| source | mutants | compile and differ | found | survive: equivalent | concurrency | score |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| source | mutants | compile and differ | found | survive: equivalent | concurrency | open | score |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     files = sorted({judged.mutant.file for judged in verdicts})
     for name in [*files, "all"]:
@@ -105,7 +106,7 @@ def table(verdicts: Sequence[Judged], reasons: dict[Key, Reason]) -> str:
         title = f"`driver/{name}`" if name != "all" else "all"
         lines.append(
             f"| {title} | {len(mine)} | {len(real)} | {found} | {kinds['equivalent']} | {kinds['concurrency']}"
-            f" | {score} |"
+            f" | {kinds['open']} | {score} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -139,8 +140,9 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def write(document: Path, verdicts: Sequence[Judged], reasons: dict[Key, Reason]) -> None:
+def write(document: Path, verdicts: Sequence[Judged], reasons: dict[Key, Reason], *, whole: bool) -> None:
     """Put what was measured into the page, between its two marks."""
     before, _, rest = document.read_text("utf-8").partition(BEGIN)
-    parts = [table(verdicts, reasons), stages(verdicts), left_over(verdicts, reasons)]
+    which = "all mutants" if whole else f"a sample: `--sample {len(verdicts)}`"
+    parts = [f"Measured with {which}.\n", table(verdicts, reasons), stages(verdicts), left_over(verdicts, reasons)]
     document.write_text(before + BEGIN + "\n".join(parts) + END + rest.partition(END)[2], "utf-8")

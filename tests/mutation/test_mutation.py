@@ -77,7 +77,7 @@ def test_a_survivor_wants_a_reason_and_a_reason_a_survivor() -> None:
     assert "survived without a reason" in report.wrong([survivor], {}, whole=False)[0]
     assert report.wrong([survivor], reasons, whole=True) == []
     assert "a reason without a survivor" in report.wrong([found], reasons, whole=True)[0]
-    assert "| all | 3 | 2 | 1 | 0 | 1 | 50.0 % |" in report.table([found, same, survivor], reasons)
+    assert "| all | 3 | 2 | 1 | 0 | 1 | 0 | 50.0 % |" in report.table([found, same, survivor], reasons)
 
 
 def test_some_mutants_of_the_driver_are_found() -> None:

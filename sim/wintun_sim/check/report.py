@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from wintun_sim.check.finding import Finding, say_event, shorten
 from wintun_sim.check.machines import describe_driver, driver_words
 from wintun_sim.check.visited import Visited
+from wintun_sim.model import REPAIRS
 from wintun_sim.operations import Event, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
 from wintun_sim.scenario import Expectation, Scenario, Step, format_scenario
+
+_MOST_NAMES = 6
+"""Names of one topic that the report for people gives."""
 
 if TYPE_CHECKING:
     from wintun_sim.check.campaign import Campaign
@@ -118,6 +122,24 @@ class Report:
         if result.undefined is not None:
             self.undefined[result.undefined] += 1
 
+    def not_visited(self) -> dict[str, list[str]]:
+        """Name what could have been met and was not: of the topics of ``Visited``, and of the repairs' scenarios.
+
+        A repair has been seen from both sides when its scenario was played: that says what the driver does, and what
+        the published one did, and --revision plays the other side.
+        """
+        shown = {f"scenario repair-{name}" for name in REPAIRS} & set(self.tasks)
+        repairs = [name for name in REPAIRS if f"scenario repair-{name}" not in shown]
+        return {**self.visited.not_visited(), "repairs": repairs}
+
+    def _not_visited_lines(self) -> Iterator[str]:
+        left = {topic: names for topic, names in self.not_visited().items() if names}
+        for topic, names in left.items():
+            more = f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
+            yield f"not visited: {topic}: {', '.join(names[:_MOST_NAMES])}{more}"
+        if not left:
+            yield "not visited: nothing that was to be visited"
+
     def write_files(self, directory: Path) -> None:
         """Write a scenario file for each finding. Raises ``OSError``."""
         for found in self.findings:
@@ -165,7 +187,7 @@ class Report:
                 "excused": dict(sorted(self.excused.items())),
                 "undefined": dict(sorted(self.undefined.items())),
                 "visited": self.visited.to_json(),
-                "not_visited": self.visited.missing(),
+                "not_visited": self.not_visited(),
                 "not_run": dict(sorted(self.not_run.items())),
             },
         }
@@ -191,7 +213,7 @@ class Report:
         if self.stopped:
             yield "stopped early: enough failures to explain"
         else:
-            yield f"not visited: {', '.join(self.visited.missing()) or 'nothing that was to be visited'}"
+            yield from self._not_visited_lines()
         if self.campaign is not None:
             yield from self.campaign.lines()
         if not self.failed:

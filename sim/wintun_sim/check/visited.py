@@ -21,7 +21,10 @@ from wintun_sim.operations import (
     NblCompleted,
     Oid,
     OidCompleted,
+    OidKind,
     Operation,
+    PacketReceived,
+    PauseCompleted,
     Refused,
     Returned,
     Send,
@@ -29,7 +32,7 @@ from wintun_sim.operations import (
 )
 from wintun_sim.operations.outcome import Places
 
-TOPICS: Final = ("operations", "statuses", "oids", "nbls", "depths")
+TOPICS: Final = ("operations", "transitions", "statuses", "oids", "lengths", "nbls", "depths")
 
 _REQUESTS: Final = ("create", "cleanup", "close", "read", "write")
 _STATES: Final = (State.PAUSED, State.RUNNING, State.SHUTDOWN, State.HALTED)
@@ -48,6 +51,58 @@ _TRIGGERS: Final[Mapping[str, Trigger]] = {
 }
 
 
+_ENDS: Final[Mapping[str, tuple[Trigger, State]]] = {
+    "initialize": (Trigger.INITIALIZE_COMPLETE, State.INITIALIZING),
+    "restart": (Trigger.RESTART_COMPLETE, State.RESTARTING),
+    "pause": (Trigger.PAUSE_COMPLETE, State.PAUSING),
+}
+"""What the end of a call does, and in which state it comes."""
+
+_NEVER: Final = (Trigger.INITIALIZE_FAILED, Trigger.RESTART_FAILED)
+"""Ends that this adapter does not come to unless memory is short, which no operation can say."""
+
+_LENGTHS: Final[Mapping[int, int]] = {
+    ndis.OID_GEN_VENDOR_DESCRIPTION: 14,
+    ndis.OID_GEN_STATISTICS: 152,
+    ndis.OID_GEN_INTERRUPT_MODERATION: 12,
+    ndis.OID_GEN_XMIT_OK: 8,
+    ndis.OID_GEN_RCV_OK: 8,
+}
+"""Bytes that the answer to an OID takes; 4 where nothing is said."""
+
+_NBL_STATUSES: Final = (
+    ndis.NDIS_STATUS_SUCCESS,
+    ndis.NDIS_STATUS_RESOURCES,
+    ndis.NDIS_STATUS_INVALID_LENGTH,
+    ndis.NDIS_STATUS_SEND_ABORTED,
+    ndis.NDIS_STATUS_MEDIA_DISCONNECTED,
+    ndis.NDIS_STATUS_PAUSED,
+    ndis.NDIS_STATUS_LOW_POWER_STATE,
+)
+_IRP_STATUSES: Final = (
+    ndis.STATUS_SUCCESS,
+    ndis.STATUS_CANCELLED,
+    ndis.STATUS_INVALID_HANDLE,
+    ndis.STATUS_INVALID_PARAMETER,
+    ndis.STATUS_INVALID_USER_BUFFER,
+    ndis.STATUS_ACCESS_DENIED,
+    ndis.STATUS_NDIS_PAUSED,
+    ndis.STATUS_NDIS_LOW_POWER_STATE,
+    ndis.STATUS_INSUFFICIENT_RESOURCES,
+)
+_OID_STATUSES: Final = (
+    ndis.NDIS_STATUS_SUCCESS,
+    ndis.NDIS_STATUS_INVALID_LENGTH,
+    ndis.NDIS_STATUS_INVALID_DATA,
+    ndis.NDIS_STATUS_INVALID_OID,
+    ndis.NDIS_STATUS_NOT_SUPPORTED,
+)
+_SHAPES: Final = (
+    *("0 NET_BUFFERs", "1 NET_BUFFERs", "2+ NET_BUFFERs", "in several MDLs", "with an offset", "unmapped"),
+    *("with a cancel id", "empty packet", "largest packet", "over-long packet", "to be sent again"),
+)
+
+
 class Visited:
     """Counts, by topic and name."""
 
@@ -60,6 +115,7 @@ class Visited:
         state = "-" if adapter is None else adapter.state.value
         refused = len(events) == 1 and isinstance(events[0], Refused)
         self.counts["operations"][f"{operation.verb} in {state}" + " refused" * refused] += 1
+        self._note_transitions(operation, events, None if adapter is None else adapter.state, refused)
         if isinstance(operation, Send):
             plain = 0
             for nbl in operation.nbls:
@@ -76,6 +132,28 @@ class Visited:
         for event in events:
             self._note_event(operation, event)
 
+    def _note_transitions(
+        self, operation: Operation, events: Sequence[Event], state: State | None, refused: bool
+    ) -> None:
+        """Count the cells of the transition table that an operation goes through."""
+        if refused:
+            return
+        counts = self.counts["transitions"]
+        trigger = Trigger.INITIALIZE if operation.verb == "initialize" else _TRIGGERS.get(operation.verb)
+        if isinstance(operation, Oid) and operation.oid == ndis.OID_PNP_SET_POWER and operation.kind is OidKind.SET:
+            trigger = Trigger.OID if operation.direct else Trigger.SET_POWER
+        if trigger is not None:
+            counts[_cell(trigger, state or State.HALTED)] += 1
+        elif operation.verb in _REQUESTS and state is not None:
+            counts[_cell(Trigger.REQUEST, state)] += 1
+        for event in events:
+            if operation.verb in _ENDS and (
+                isinstance(event, PauseCompleted) or (isinstance(event, Returned) and event.status == 0)
+            ):
+                counts[_cell(*_ENDS[operation.verb])] += 1
+            elif isinstance(event, PacketReceived) and state is not None:
+                counts[_cell(Trigger.RECEIVE, state)] += 1
+
     def _note_event(self, operation: Operation, event: Event) -> None:
         match event:
             case Returned(status=status):
@@ -85,6 +163,8 @@ class Visited:
                 if isinstance(operation, Oid):
                     name = f"{operation.kind.value} {ndis.name_of_oid(operation.oid)}" + " direct" * operation.direct
                     self.counts["oids"][f"{name}: {ndis.name_of(status)}"] += 1
+                    if not operation.direct:
+                        self.counts["lengths"][_length(operation.kind, operation.oid, operation.length)] += 1
                 elif isinstance(operation, SetPower) and operation.state > 4:
                     self.counts["oids"]["set-power beyond D3"] += 1
             case IrpCompleted(status=status, information=information):
@@ -116,9 +196,52 @@ class Visited:
         wanted += [f"{verb} in {state.value}" for verb in _REQUESTS for state in _STATES]
         return [name for name in wanted if name not in self.counts["operations"]]
 
+    def not_visited(self) -> dict[str, list[str]]:
+        """Name everything that could have been met and was not, by topic.
+
+        Of the transitions some come only while another call is under way, which exploring plays and this does not.
+        """
+        wanted: dict[str, list[str]] = {
+            "transitions": [
+                _cell(trigger, state)
+                for trigger, row in TABLE.items()
+                for state, cell in row.items()
+                if cell.next is not None and trigger not in _NEVER
+            ],
+            "statuses": [
+                *(
+                    f"nbl: {ndis.name_of(status)}{again}"
+                    for status in _NBL_STATUSES
+                    for again in ("", " and sent again")
+                ),
+                *(f"irp: {ndis.name_of(status)}" for status in _IRP_STATUSES),
+                *(f"oid: {ndis.name_of(status)}" for status in _OID_STATUSES),
+                *("irp: STATUS_SUCCESS with data", "link: up", "link: down"),
+            ],
+            "lengths": [
+                f"{kind.value} {row.name}: {how}"
+                for row in ndis.OIDS
+                for kind in (OidKind.QUERY, OidKind.SET)
+                for how in ("shorter", "exact", "longer")
+            ],
+            "nbls": list(_SHAPES),
+        }
+        left = {topic: [name for name in names if not self.counts[topic][name]] for topic, names in wanted.items()}
+        return {"operations": self.missing(), **left}
+
     def to_json(self) -> dict[str, dict[str, int]]:
         """Return all counts, names in alphabetical order."""
         return {topic: dict(sorted(counts.items())) for topic, counts in self.counts.items()}
+
+
+def _cell(trigger: Trigger, state: State) -> str:
+    return f"{trigger.value} in {state.value}"
+
+
+def _length(kind: OidKind, oid: int, length: int) -> str:
+    right = _LENGTHS.get(oid, 4) if kind is not OidKind.SET else 4
+    how = "exact" if length == right else "shorter" if length < right else "longer"
+    return f"{kind.value} {ndis.name_of_oid(oid)}: {how}"
 
 
 def _shape(nbl: Nbl) -> list[str]:

@@ -41,6 +41,7 @@ PUBLIC = (
     "wintun_sim.check.effort",
     "wintun_sim.check.explore",
     "wintun_sim.check.isolated",
+    "wintun_sim.check.refine",
     "wintun_sim.adapter",
     "wintun_sim.testing.plugin",
     "wintun_sim.testing.strategies",

@@ -84,7 +84,8 @@ class Diagnosis:
 
 def diagnose(scenario: Scenario, image: Path, effort: Effort, found: Discovery, revision: str) -> Diagnosis:
     """Shrink a finding, and say what there is to say of it: in a worker, since the image may end the process."""
-    return _Diagnoser(image, effort, found, revision).run(scenario)
+    with worker.beating():
+        return _Diagnoser(image, effort, found, revision).run(scenario)
 
 
 class _Diagnoser:

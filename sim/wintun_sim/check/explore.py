@@ -313,9 +313,8 @@ class Exploring:
 
 
 def _of_death(death: Death) -> Discovery:
-    what = "no thousand schedules ended in time" if death.kind == "hang" else f"its process ended ({death.reason})"
-    where = f"between schedule {1000 * max(death.steps - 1, 0) + 1:,} and {1000 * max(death.steps, 1):,}"
-    return Discovery(Wrong(death.kind, death.reason, f"{where} of a shard: {what}"), (), 0, 1)
+    what = "schedules did not end in time" if death.kind == "hang" else f"its process ended ({death.reason})"
+    return Discovery(Wrong(death.kind, death.reason, f"while it was explored: {what}"), (), 0, 1)
 
 
 def explore(
@@ -350,9 +349,10 @@ def judge_parts(
 
     found = union(parts)
     judged = _Judged()
-    for log in found.logs:
-        judged.add(log, scenario, effort, revision)
-    model = None if effort.is_faulted or effort.rules_only else refinement(scenario, revision).find_all()
+    with worker.beating():
+        for log in found.logs:
+            judged.add(log, scenario, effort, revision)
+        model = None if effort.is_faulted or effort.rules_only else refinement(scenario, revision).find_all()
     return Explored(
         scenario,
         image,

@@ -71,7 +71,7 @@ def _nbls_complete_before_their_reads(record: Record) -> Iterator[Wrong]:
 def _nothing_follows_a_pause(record: Record) -> Iterator[Wrong]:
     """A pause ends after its NBLs and indications, and none starts before the next restart."""
     for name, end in record.ends_of_pauses.items():
-        yield from _nothing_flows(record, name, end, _until(record, name, Restart), ndis.STATUS_NDIS_PAUSED)
+        yield from _nothing_flows(record, name, end, _until(record, name, Restart))
 
 
 def _nothing_follows_low_power(record: Record) -> Iterator[Wrong]:
@@ -80,7 +80,7 @@ def _nothing_follows_low_power(record: Record) -> Iterator[Wrong]:
         power = record.layout.operations[name]
         if isinstance(power, SetPower) and PowerState.D1 <= power.state <= PowerState.D3:
             end = _until(record, name, SetPower)
-            yield from _nothing_flows(record, name, found[0][0], end, ndis.STATUS_NDIS_LOW_POWER_STATE)
+            yield from _nothing_flows(record, name, found[0][0], end)
 
 
 def _until(record: Record, name: str, kind: type[AdapterOperation]) -> int:
@@ -98,9 +98,9 @@ def _until(record: Record, name: str, kind: type[AdapterOperation]) -> int:
     return 0 if follows else len(record.events)
 
 
-def _nothing_flows(record: Record, name: str, begin: int, end: int, refusal: int) -> Iterator[Wrong]:
+def _nothing_flows(record: Record, name: str, begin: int, end: int) -> Iterator[Wrong]:
     """A send that came before, and was refused, may say so later: it never was in the adapter's hands."""
-    allowed = (refusal, ndis.STATUS_NDIS_PAUSED, ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
+    allowed = (ndis.STATUS_NDIS_PAUSED, ndis.STATUS_NDIS_LOW_POWER_STATE, ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
     adapter = record.adapter_of(record.layout.operations[name])
     for place in range(begin + 1, end):
         event = record.events[place]

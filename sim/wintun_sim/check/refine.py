@@ -73,7 +73,9 @@ class Refinement:
 
     ``setup`` are the events of the set-up; by default the model's, from which the driver's do not differ in anything
     that is judged here. ``forbidden`` are outcomes that the model is to do without: a judge that never fails is worth
-    nothing, and by these one sees that it does.
+    nothing, and by these one sees that it does. ``state_limit`` is how many states of the model are looked at, of its
+    whole ``space``; ``layout`` and ``places`` say where the operations of the scenario, and its ending's, belong.
+    ``revision`` is that of the model.
     """
 
     scenario: Scenario

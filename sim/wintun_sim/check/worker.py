@@ -17,8 +17,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Final, TypeVar
 
@@ -76,6 +77,27 @@ class _Nowhere:
 
 progress: Progress | _Nowhere = _Nowhere()
 """Where the code that runs in a worker says how far it is."""
+
+
+@contextlib.contextmanager
+def beating() -> Iterator[None]:
+    """Let the parent know that this process is at work, for work that has an end of its own and no steps to count.
+
+    It is for Python that thinks, such as a model's exploration within a budget of states; an image gets no such grace.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(1.0):
+            progress.step()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class WorkerDied(Exception):

@@ -184,7 +184,7 @@ struct host_log
     uint64_t byte_count;
     const uint32_t *choices; /* of the first run that showed it */
     uint64_t choice_count;
-    const struct host_counted *counted; /* each adapter that there was when the actors had ended */
+    const struct host_counted *counted; /* each adapter, 16 at most, that there was when the actors had ended */
     uint64_t counted_count;
     uint64_t seen;        /* in how many runs */
     uint64_t first_run;   /* the number of the first, from 0 */

@@ -5,8 +5,8 @@
 
 #include "fault_site.h"
 #include "gate.h"
-#include "io_room.h"
 #include "happens.h"
+#include "io_room.h"
 #include "logs.h"
 #include "ndis_room.h"
 #include "play.h"

@@ -1,4 +1,5 @@
-"""How many schedules of the driver's a second are run, what a scheduling point costs, and what a second worker brings.
+"""How many schedules of the driver's a second are run, what a scheduling point costs, what partial-order reduction
+leaves out, and what a second worker brings.
 
 What is explored: two clients, each of which reads and writes at once, while the stack sends; then three handles are
 cleaned up and closed. That are ten requests and about fifty scheduling points, in the world of an adapter that runs. A
@@ -28,6 +29,8 @@ from wintun_sim.operations import (
     IrpCompleted,
     Load,
     Nbl,
+    Oid,
+    OidKind,
     Operation,
     Read,
     Restart,
@@ -63,6 +66,11 @@ ENDING: Final[tuple[Operation, ...]] = tuple(
     operation
     for name in _HANDLES
     for operation in (Cleanup(name=f"cleanup {name}", handle=name), Close(name=f"close {name}", handle=name))
+)
+
+REDUCED_ACTORS: Final[tuple[tuple[Operation, ...], ...]] = (
+    (Send(name="send", nbls=(Nbl((_PACKET,)),)),),
+    (Oid(name="oid", kind=OidKind.STATISTICS, oid=0x00020106, length=152),),
 )
 
 
@@ -104,7 +112,19 @@ def measure(rounds: int, runs: int) -> Iterator[Figure]:
         )
         yield Figure("scheduling points in a run", points, "points")
         yield from _points(plain, rounds)
+    yield Figure("runs of depth-first search for one of the reduction", _reduction(), "times")
     yield _workers(rounds, runs)
+
+
+def _reduction() -> float:
+    """Explore a send against an OID request by every schedule, and without those that show nothing else."""
+    image = native.driver_image(instrumented=True)
+    with Explorer(image, setup=SETUP, actors=REDUCED_ACTORS) as explorer:
+        whole = explorer.explore(Strategy.DEPTH_FIRST, bound=None)
+        found = explorer.explore(Strategy.REDUCED)
+    if not (whole.complete and found.complete and found.holds):
+        raise WintunSimError("bench: the reduction does not hold: find out more with wintun-sim check")
+    return whole.runs / (found.runs + found.pruned)
 
 
 def _explorer(*, instrumented: bool) -> Explorer:

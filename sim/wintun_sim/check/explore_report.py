@@ -174,6 +174,8 @@ def how_far(explored: Explored) -> str:
     """Say how much of all schedules this was."""
     if explored.exhaustive:
         return "exhaustive"
+    if explored.complete and explored.effort.algorithm == "reduced":
+        return "not all: reduction holds only for a driver without data races" if explored.cut else "all there are"
     if explored.complete:
         return "all within the bound" if explored.cut else "all there are"
     return "not all"

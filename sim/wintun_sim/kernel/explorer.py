@@ -29,7 +29,7 @@ from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine, Fault
 from wintun_sim.kernel.marshal import Operations
 from wintun_sim.kernel.points import Arrival, read_arrivals
 from wintun_sim.lifecycle import Order
-from wintun_sim.operations import Counters, Event, Load, Operation, Refused
+from wintun_sim.operations import Counters, Event, Load, Operation, Refused, RuleBroken
 
 SLICE: Final = 1000
 """Runs between two looks at progress at most."""
@@ -137,8 +137,8 @@ class Exploration:
     complete: bool = False
     """The strategy has no other run. A random one always has."""
     cut: bool = False
-    """Runs were left out for the bound, so that ``complete`` holds within it only; of REDUCED, since one had more
-    actors or dependences than can be followed."""
+    """Runs were left out for the bound, so that ``complete`` holds within it only. Of REDUCED: runs may be missing,
+    since there is a data race, or since a run had more actors or dependences than can be followed."""
     longest: int = 0
     """Scheduling points of the longest run."""
     longest_choices: int = 0
@@ -152,10 +152,13 @@ class Exploration:
 
     @property
     def holds(self) -> bool:
-        """Whether every run that was left out shows nothing but what others show: not where a data race was found, for
-        then accesses that are no scheduling points make a difference."""
-        races = (event for log in self.logs for event in log.events if getattr(event, "rule", None) == "DataRace")
-        return self.strategy is not Strategy.REDUCED or (not self.cut and next(races, None) is None)
+        """Whether every run that REDUCED left out shows nothing but what others show. It does not where a data race was
+        found, for then accesses that are no scheduling points make a difference; ``cut`` says so too."""
+        return self.strategy is not Strategy.REDUCED or not self.cut
+
+
+def _has_data_race(log: Log) -> bool:
+    return any(isinstance(event, RuleBroken) and event.rule == "DataRace" for event in log.events)
 
 
 def choice(number: int) -> Choice:
@@ -479,13 +482,15 @@ class Explorer:
                 stopped = True
         if state.progress == lib.HOST_DIVERGED:
             self._raise_diverged(script, state.diverged_at)
+        logs = list(self._logs())
+        unreduced = strategy is Strategy.REDUCED and any(map(_has_data_race, logs))
         return Exploration(
             strategy,
-            list(self._logs()),
+            logs,
             state.runs,
             state.points,
             state.progress == lib.HOST_COMPLETE,
-            bool(state.cut),
+            bool(state.cut) or unreduced,
             state.longest,
             state.longest_choices,
             state.actors,

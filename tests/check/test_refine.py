@@ -185,6 +185,57 @@ def test_the_driver_shows_all_that_the_model_does_where_two_writes_meet_a_pause(
     assert refinement.slack(shown) == []
 
 
+LATE = {
+    "a send that was refused asleep says so after a pause": """\
+# wintun-sim scenario 1
+order raw
+load
+initialize
+restart
+h: create
+set-power D3
+actor stack:
+    send ipv4(20)
+actor system:
+    pause
+""",
+    "the last client leaves an adapter that was shut down": """\
+# wintun-sim scenario 1
+load
+initialize
+h1: create
+h2: create
+actor one:
+    cleanup h1
+    close h1
+    shutdown
+actor other:
+    cleanup.2: cleanup h2
+""",
+    "statistics are told later than they were copied": """\
+# wintun-sim scenario 1
+load
+initialize
+restart
+h: create
+actor client:
+    write h bundle(ipv4(20))
+actor ndis:
+    oid statistics OID_GEN_STATISTICS 152
+actor system:
+    pause
+""",
+}
+"""What random scenarios found that was right, and was taken for wrong."""
+
+
+@pytest.mark.parametrize("story", LATE)
+def test_what_is_only_late_is_not_wrong(story: str) -> None:
+    refinement, shown = explore(parse(LATE[story]), runs=5000)
+    assert shown
+    assert all(refinement.judge(log).is_right for log in logs_of(refinement))
+
+
 PROGRAM = """
 from wintun_sim.check.corpus import stories
 from wintun_sim.check.refine import Refinement, say_outcome

@@ -79,8 +79,7 @@ def _nothing_follows_low_power(record: Record) -> Iterator[Wrong]:
     for name, found in record.oids.items():
         power = record.layout.operations[name]
         if isinstance(power, SetPower) and PowerState.D1 <= power.state <= PowerState.D3:
-            end = _until(record, name, SetPower)
-            yield from _nothing_flows(record, name, found[0][0], end)
+            yield from _nothing_flows(record, name, found[0][0], _until(record, name, SetPower))
 
 
 def _until(record: Record, name: str, kind: type[AdapterOperation]) -> int:
@@ -99,8 +98,8 @@ def _until(record: Record, name: str, kind: type[AdapterOperation]) -> int:
 
 
 def _nothing_flows(record: Record, name: str, begin: int, end: int) -> Iterator[Wrong]:
-    """A send that came before, and was refused, may say so later: it never was in the adapter's hands."""
-    allowed = (ndis.STATUS_NDIS_PAUSED, ndis.STATUS_NDIS_LOW_POWER_STATE, ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
+    """A send that was refused, then or before, for whatever reason there was, never was in the adapter's hands."""
+    refusals = (ndis.STATUS_NDIS_PAUSED, ndis.STATUS_NDIS_LOW_POWER_STATE, ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
     adapter = record.adapter_of(record.layout.operations[name])
     for place in range(begin + 1, end):
         event = record.events[place]
@@ -110,7 +109,7 @@ def _nothing_flows(record: Record, name: str, begin: int, end: int) -> Iterator[
             continue
         if isinstance(event, PacketReceived):
             message = f"a packet of {event.operation} was indicated after {name} had ended"
-        elif event.status not in allowed:
+        elif event.status not in refusals:
             status = ndis.name_of(event.status)
             message = f"NBL {event.operation}.{event.index} completed with {status} after {name} had ended"
         else:

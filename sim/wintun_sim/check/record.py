@@ -112,10 +112,17 @@ class Record:
 
     @cached_property
     def at_rest(self) -> int:
-        """The place of the first event of the ending, before which the actors were done."""
+        """The place of the first event of the ending, before which the actors were done.
+
+        A change of the link names no operation. Whoever indicates one completes its own request after it, so one that
+        nothing of the actors follows is the ending's.
+        """
         names = self.layout.of_ending
         places = (place for place, event in enumerate(self.events) if getattr(event, "operation", "") in names)
-        return next(places, len(self.events))
+        first = next(places, len(self.events))
+        while first < len(self.events) and first and isinstance(self.events[first - 1], LinkChanged):
+            first -= 1
+        return first
 
     @cached_property
     def requests(self) -> Mapping[str, list[tuple[int, IrpCompleted]]]:

@@ -88,7 +88,7 @@ class Oids(Stack):
             buffer = request.data + bytes([0xA5]) * min(request.length - len(request.data), 8)
             yield from self.set_oid(request.name, request.oid, buffer, request.length)
         else:
-            self.query_oid(request)
+            yield from self.query_oid(request)
 
     def complete_oid(self, name: str, status: int, information: int = 0, needed: int = 0, data: bytes = b"") -> None:
         """Return from the handler with what it wrote into the request."""
@@ -96,14 +96,19 @@ class Oids(Stack):
 
     # Queries
 
-    def query_oid(self, request: Oid) -> None:
-        """Answer a query, or a query for statistics, which asks the same."""
-        if request.oid == ndis.OID_GEN_XMIT_OK:
-            self.answer_counter(request, self.packets_out)
-        elif request.oid == ndis.OID_GEN_RCV_OK:
-            self.answer_counter(request, self.packets_in)
+    def query_oid(self, request: Oid) -> Steps:
+        """Answer a query, or a query for statistics, which asks the same.
+
+        What is counted is looked at in one step and told in another: it may be more by then.
+        """
+        if request.oid in (ndis.OID_GEN_XMIT_OK, ndis.OID_GEN_RCV_OK):
+            count = self.packets_out if request.oid == ndis.OID_GEN_XMIT_OK else self.packets_in
+            yield "the packets are counted; the handler is about to return"
+            self.answer_counter(request, count)
         elif request.oid == ndis.OID_GEN_STATISTICS:
-            self.answer(request, statistics_info(self))
+            statistics = statistics_info(self)
+            yield "the statistics are copied; the handler is about to return"
+            self.answer(request, statistics)
         elif request.oid in _CONSTANTS:
             self.answer(request, _CONSTANTS[request.oid])
         else:

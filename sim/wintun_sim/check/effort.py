@@ -23,6 +23,9 @@ SHARE: Final = 5_000
 """Random schedules in one share of an exploration."""
 
 
+_SWITCHES: Final = ("shared", "ask_model", "rules_only")
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """What is tried: which schedules (``algorithm``), and how many at most (``runs``).
@@ -41,6 +44,8 @@ class Effort:
     fault: int = 0
     writes: int = 0
     shared: bool = False
+    ask_model: bool = True
+    """Whether outcomes are held against the model's; rules and properties are always held."""
     rules_only: bool = False
     """The driver is not a Wintun: no model says anything of it, and no property of the adapter's own."""
 
@@ -92,9 +97,9 @@ class Effort:
         """Take such an object back. Raises ``UsageError`` for anything else."""
         if not isinstance(value, dict) or set(value) != {field.name for field in fields(cls)}:
             raise UsageError("certificate: what was tried is not said in the way of this version")
-        if value["algorithm"] not in ALGORITHMS or {type(value["shared"]), type(value["rules_only"])} != {bool}:
+        if value["algorithm"] not in ALGORITHMS or {type(value[name]) for name in _SWITCHES} != {bool}:
             raise UsageError(f"certificate: there is no algorithm {value['algorithm']!r}")
-        numbers = {name: number for name, number in value.items() if name not in ("algorithm", "shared", "rules_only")}
+        numbers = {name: number for name, number in value.items() if name not in ("algorithm", *_SWITCHES)}
         if numbers["bound"] is None:
             del numbers["bound"]
         for name, number in numbers.items():

@@ -352,7 +352,8 @@ def judge_parts(
     with worker.beating():
         for log in found.logs:
             judged.add(log, scenario, effort, revision)
-        model = None if effort.is_faulted or effort.rules_only else refinement(scenario, revision).find_all()
+        asks = effort.ask_model and not effort.is_faulted and not effort.rules_only
+        model = refinement(scenario, revision).find_all() if asks else None
     return Explored(
         scenario,
         image,
@@ -394,7 +395,8 @@ class _Judged:
         if effort.rules_only:
             wrong = wrong_with(log, scenario, effort)
         else:
-            verdict = refinement(scenario, revision).judge(log, faulted=effort.is_faulted)
+            ask = effort.ask_model
+            verdict = refinement(scenario, revision).judge(log, faulted=effort.is_faulted, ask_model=ask)
             wrong = verdict.wrong
             if log.result.value == "quiet":
                 (self.outcomes if verdict.is_judged else self.unknown).add(verdict.outcome)

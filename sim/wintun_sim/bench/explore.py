@@ -30,8 +30,6 @@ from wintun_sim.operations import (
     IrpCompleted,
     Load,
     Nbl,
-    Oid,
-    OidKind,
     Operation,
     Read,
     Restart,
@@ -67,11 +65,6 @@ ENDING: Final[tuple[Operation, ...]] = tuple(
     operation
     for name in _HANDLES
     for operation in (Cleanup(name=f"cleanup {name}", handle=name), Close(name=f"close {name}", handle=name))
-)
-
-REDUCED_ACTORS: Final[tuple[tuple[Operation, ...], ...]] = (
-    (Send(name="send", nbls=(Nbl((_PACKET,)),)),),
-    (Oid(name="oid", kind=OidKind.STATISTICS, oid=0x00020106, length=152),),
 )
 
 
@@ -113,20 +106,8 @@ def measure(rounds: int, runs: int) -> Iterator[Figure]:
         )
         yield Figure("scheduling points in a run", points, "points")
         yield from _points(plain, rounds)
-    yield Figure("runs of depth-first search for one of the reduction", _reduction(), "times")
     yield _workers(rounds, runs)
     yield _reduction()
-
-
-def _reduction() -> float:
-    """Explore a send against an OID request by every schedule, and without those that show nothing else."""
-    image = native.driver_image(instrumented=True)
-    with Explorer(image, setup=SETUP, actors=REDUCED_ACTORS) as explorer:
-        whole = explorer.explore(Strategy.DEPTH_FIRST, bound=None)
-        found = explorer.explore(Strategy.REDUCED)
-    if not (whole.complete and found.complete and found.holds):
-        raise WintunSimError("bench: the reduction does not hold: find out more with wintun-sim check")
-    return whole.runs / (found.runs + found.pruned)
 
 
 def _explorer(*, instrumented: bool) -> Explorer:

@@ -22,7 +22,6 @@ from wintun_sim.bench.driver import packet_of
 from wintun_sim.errors import WintunSimError
 from wintun_sim.kernel.explorer import Explorer, Strategy
 from wintun_sim.operations import (
-    CancelSend,
     Cleanup,
     Close,
     Create,
@@ -96,7 +95,7 @@ def measure(rounds: int, runs: int) -> Iterator[Figure]:
     the driver does not do what is measured."""
     with _explorer(instrumented=False) as plain, _explorer(instrumented=True) as instrumented:
         points = _look(plain, runs)
-        rates: dict[str, list[float]] = {"plain": [], "instrumented": [], "unraced": []}
+        rates: dict[str, list[float]] = {"plain": [], "instrumented": []}
         for _ in range(rounds):
             rates["plain"].append(_rate(plain, runs))
             rates["instrumented"].append(_rate(instrumented, runs))
@@ -107,7 +106,6 @@ def measure(rounds: int, runs: int) -> Iterator[Figure]:
         yield Figure("scheduling points in a run", points, "points")
         yield from _points(plain, rounds)
     yield _workers(rounds, runs)
-    yield _reduction()
 
 
 def _explorer(*, instrumented: bool) -> Explorer:
@@ -170,18 +168,6 @@ def _workers(rounds: int, runs: int) -> Figure:
                 future.result()
             ratios.append(2 * alone / (time.perf_counter_ns() - start))
     return Figure("two workers against one", median(ratios), "times", target=WORKERS_TARGET)
-
-
-def _reduction() -> Figure:
-    """Count all schedules of a write against a cancel-send, and those that partial-order reduction leaves of them."""
-    actors: list[list[Operation]] = [[ACTORS[0][1]], [CancelSend(name="cancel", cancel_id=1)]]
-    image = native.driver_image(instrumented=True)
-    with Explorer(image, order="raw", setup=SETUP, actors=actors, ending=ENDING) as explorer:
-        whole = explorer.explore(Strategy.DEPTH_FIRST, bound=None)
-        reduced = explorer.explore(Strategy.REDUCED)
-    if {log.events for log in whole.logs} != {log.events for log in reduced.logs}:
-        raise WintunSimError("bench: the reduction lost an outcome: please report that")
-    return Figure("schedules without reduction against with it", whole.runs / reduced.runs, "times")
 
 
 _own: list[Explorer] = []

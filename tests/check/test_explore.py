@@ -181,6 +181,28 @@ actor power:
         assert explore(asleep, None, Effort(), executor).discoveries == []
 
 
+def test_a_read_may_be_filled_on_both_sides_of_a_pause() -> None:
+    """NDIS may restart the adapter before the call that ended the pause looks at the queue again."""
+    paused = parse("""
+order raw
+load
+initialize
+restart
+h: create
+early: send ipv4(84, 1)
+actor client:
+    read h 61440
+actor stack:
+    pause
+    restart
+    late: send ipv4(84, 2)
+""")
+    with team(1) as executor:
+        found = explore(paused, None, Effort(), executor)
+    assert found.discoveries == []
+    assert found.exhaustive or found.complete
+
+
 def test_a_set_up_that_is_wrong_by_itself_is_said_to_be() -> None:
     nobody = parse("load\ninitialize\n")
     with team(1) as executor, pytest.raises(UsageError, match="has no actors"):

@@ -167,14 +167,10 @@ def special_pieces(seed: int, image: Path | None, executor: Executor) -> Iterato
 
 
 def random_pieces(seed: int) -> Iterator[Piece]:
-    """Give small scenarios that nobody thought of.
-
-    They are held to rules and properties; the outcomes that the model allows are those of the corpus' scenarios, and
-    where more happens at once, in which steps model and driver do it is not settled.
-    """
+    """Give small scenarios that nobody thought of."""
     for number in range(MOST_RANDOM):
         scenario = random_scenario(f"{seed}/{number}")
-        yield Piece(scenario, Effort(runs=500, seed=seed, ask_model=False), is_random=True)
+        yield Piece(scenario, Effort(runs=500, seed=seed), is_random=True)
 
 
 def run_campaign(

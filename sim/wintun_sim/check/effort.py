@@ -23,7 +23,7 @@ SHARE: Final = 5_000
 """Random schedules in one share of an exploration."""
 
 
-_SWITCHES: Final = ("shared", "ask_model", "rules_only")
+_SWITCHES: Final = ("shared", "rules_only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,6 @@ class Effort:
     fault: int = 0
     writes: int = 0
     shared: bool = False
-    ask_model: bool = True
-    """Whether outcomes are held against the model's; rules and properties are always held."""
     rules_only: bool = False
     """The driver is not a Wintun: no model says anything of it, and no property of the adapter's own."""
 

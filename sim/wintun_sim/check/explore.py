@@ -352,7 +352,7 @@ def judge_parts(
     with worker.beating():
         for log in found.logs:
             judged.add(log, scenario, effort, revision)
-        asks = effort.ask_model and not effort.is_faulted and not effort.rules_only
+        asks = not effort.is_faulted and not effort.rules_only
         model = refinement(scenario, revision).find_all() if asks else None
     return Explored(
         scenario,
@@ -395,8 +395,7 @@ class _Judged:
         if effort.rules_only:
             wrong = wrong_with(log, scenario, effort)
         else:
-            ask = effort.ask_model
-            verdict = refinement(scenario, revision).judge(log, faulted=effort.is_faulted, ask_model=ask)
+            verdict = refinement(scenario, revision).judge(log, faulted=effort.is_faulted)
             wrong = verdict.wrong
             if log.result.value == "quiet":
                 (self.outcomes if verdict.is_judged else self.unknown).add(verdict.outcome)

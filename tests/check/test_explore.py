@@ -52,6 +52,8 @@ def story() -> Scenario:
 @pytest.fixture(scope="module")
 def halts_at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A driver whose halt does not wait for the requests that are inside."""
+    if "asan" in os.environ.get("LD_PRELOAD", ""):
+        pytest.skip("a host kernel built with sanitizers ends where a driver hands it an address out of freed memory")
     return build(tmp_path_factory.mktemp("defect"), "races/halt-without-rundown")
 
 

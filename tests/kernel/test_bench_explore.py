@@ -21,7 +21,8 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_reports_each_target_and_says_by_its_status_whether_one_was_missed() -> None:
     done = bench("--rounds", "1", "--runs", "500", "--json")
     report = json.loads(done.stdout)
-    assert done.stderr == ""
+    # Where the tests run under the address sanitizer, it warns of the swapcontext that is measured.
+    assert [line for line in done.stderr.splitlines() if "ASan doesn't fully support" not in line] == []
     assert done.returncode == (1 if report["missed"] else 0)
     targets = {figure["subject"]: figure["target"] for figure in report["figures"] if figure["target"] is not None}
     assert targets == {

@@ -148,7 +148,7 @@ class Core:
             self.end_pause()
             yield "the last transaction has ended, and with it the pause; NdisMPauseComplete is called without a lock"
             self.events.append(PauseCompleted(pause))
-            yield "NDIS knows that the adapter is paused, and may restart it before this call goes on"
+            yield "NDIS knows that the adapter is paused, and may restart it"
 
     def may_end_pause(self) -> bool:
         """Tell whether nothing is left for a pause to wait for."""

@@ -50,7 +50,6 @@ struct lock_order
     struct node nodes[NODE_LIMIT];
     struct edge edges[EDGE_LIMIT];
     uint32_t edge_count;
-    uint64_t newest; /* the highest serial of a node */
     struct known known[CACHE_SIZE];
 };
 
@@ -119,8 +118,6 @@ static unsigned node_of(struct lock_order *order, const volatile void *address)
         else if (order->nodes[node].address == address && order->nodes[node].serial == serial)
             return node;
     order->nodes[unused] = (struct node){address, serial};
-    if (serial > order->newest)
-        order->newest = serial;
     return unused;
 }
 
@@ -248,13 +245,20 @@ void lock_order_begin(const volatile void *address)
             forget_node(order, node);
 }
 
-void lock_order_restored(uint64_t serial)
+struct lock_order *lock_order_copy(void)
+{
+    struct lock_order *copy = lock_order_new();
+    if (copy != NULL)
+        *copy = *current_host->lock_order;
+    return copy;
+}
+
+/* With every run, so only what is in use. */
+void lock_order_restore(const struct lock_order *then)
 {
     struct lock_order *order = current_host->lock_order;
-    if (order->newest <= serial)
-        return;
-    for (unsigned node = 0; node < NODE_LIMIT; node++)
-        if (order->nodes[node].address != NULL && order->nodes[node].serial > serial)
-            forget_node(order, node);
-    order->newest = serial;
+    memcpy(order->nodes, then->nodes, sizeof order->nodes);
+    memcpy(order->edges, then->edges, then->edge_count * sizeof *then->edges);
+    order->edge_count = then->edge_count;
+    memcpy(order->known, then->known, sizeof order->known);
 }

@@ -1,10 +1,10 @@
-/* In which order locks are acquired, over all runs of a host, to predict deadlocks that no run need ever reach: who
+/* In which order locks are acquired, in all that a host has done, to predict deadlocks that no run need ever reach: who
  * holds one lock and acquires another puts the two in an order, and orders that go round in a circle are a deadlock as
  * soon as as many processors do it at once (learn.microsoft.com/windows-hardware/drivers/devtest/deadlock-detection).
  *
- * The graph lies outside the arena: a restore forgets the locks that were made since the snapshot, and no others, so
- * that an order seen in one schedule counts in the next. A lock is known by its address and by the block around it; one
- * that is initialised again, or lies in memory that was allocated again, is another one.
+ * A restore brings the graph back as well, so that what is found in a run does not depend on the runs before it, and is
+ * found again when that run is replayed. A lock is known by its address and by the block around it; one that is
+ * initialised again, or lies in memory that was allocated again, is another one.
  */
 #ifndef WINTUN_SIM_LOCK_ORDER_H
 #define WINTUN_SIM_LOCK_ORDER_H
@@ -24,7 +24,8 @@ void lock_order_acquire(const struct actor *actor, const struct held_lock *wante
 /* A lock begins its life at `address`. */
 void lock_order_begin(const volatile void *address);
 
-/* The arena is as it was when its last block had this serial number. */
-void lock_order_restored(uint64_t serial);
+/* The current host's graph, for lock_order_restore; NULL when there is no memory. */
+struct lock_order *lock_order_copy(void);
+void lock_order_restore(const struct lock_order *then);
 
 #endif

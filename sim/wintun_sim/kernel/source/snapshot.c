@@ -27,6 +27,7 @@ struct snapshot
     size_t size;
     size_t piece_count;
     struct piece pieces[PIECE_LIMIT];
+    struct lock_order *lock_order; /* lies outside the arena */
     uint8_t bytes[];
 };
 
@@ -92,10 +93,11 @@ struct snapshot *snapshot_take_without(const struct snapshot_hole *holes, size_t
     if (plan == NULL)
         return NULL;
     collect(plan, holes, count);
-    struct snapshot *snapshot = realloc(plan, sizeof *plan + plan->size);
+    plan->lock_order = lock_order_copy();
+    struct snapshot *snapshot = plan->lock_order == NULL ? NULL : realloc(plan, sizeof *plan + plan->size);
     if (snapshot == NULL)
     {
-        free(plan);
+        snapshot_delete(plan);
         return NULL;
     }
     uint8_t *bytes = snapshot->bytes;
@@ -152,11 +154,12 @@ void snapshot_restore(const struct snapshot *snapshot)
     }
     current_host->oracle = oracle;
     current_host->instrument.observer = observer;
-    lock_order_restored(then->arena.serial);
+    lock_order_restore(snapshot->lock_order);
 }
 
 void snapshot_delete(struct snapshot *snapshot)
 {
+    lock_order_delete(snapshot->lock_order);
     free(snapshot);
 }
 

@@ -221,6 +221,7 @@ struct host_attributes
     uint64_t connector_present;
     uint64_t statistics;
     uint64_t pause_functions;
+    uint64_t power_revision;    /* of its NDIS_PM_CAPABILITIES; 0 where it gave none */
     uint64_t magic_packet_wake; /* NDIS_DEVICE_POWER_STATE; 0xFFFFFFFF where it gave no capabilities, as the next two */
     uint64_t pattern_wake;
     uint64_t link_change_wake;

@@ -64,6 +64,7 @@ def attributes_of(version: int) -> Attributes:
         connector_present=0,
         statistics=SUPPORTED_STATISTICS,
         pause_functions=0,
+        power_revision=2 if version >= 6 << 8 | 30 else 1,
         magic_packet_wake=0,
         pattern_wake=0,
         link_change_wake=0,

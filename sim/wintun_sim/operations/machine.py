@@ -40,7 +40,7 @@ class Attributes:
     - how fast it is, in bits per second: ``largest_send_speed``, ``send_speed``, ``largest_receive_speed``,
       ``receive_speed``
     - by what it may wake the system, from which NDIS_DEVICE_POWER_STATE: ``magic_packet_wake``, ``pattern_wake``,
-      ``link_change_wake``
+      ``link_change_wake``, said in an NDIS_PM_CAPABILITIES of ``power_revision``
     - of the link: ``link_duplex_state``, ``link_send_speed``, ``link_receive_speed``, ``link_pause_functions``,
       ``link_negotiation``
     """
@@ -67,6 +67,7 @@ class Attributes:
     connector_present: int
     statistics: int
     pause_functions: int
+    power_revision: int
     magic_packet_wake: int
     pattern_wake: int
     link_change_wake: int

@@ -55,6 +55,7 @@ enum defect
     INDICATES_STATUS_TOO_LATE,
     INDICATES_LINK_TWICE,
     INDICATES_BAD_HEADER,
+    DESCRIBES_POWER_WITH_BAD_HEADER,
     SETS_GENERAL_FIRST,
     SETS_NO_GENERAL,
     FAILS_INITIALIZE_AND_LEAKS,
@@ -551,12 +552,17 @@ static NDIS_STATUS SetRegistrationAttributes(NDIS_HANDLE Handle, ADAPTER *Adapte
 static NDIS_STATUS SetGeneralAttributes(NDIS_HANDLE Handle)
 {
     NDIS_MINIPORT_ADAPTER_ATTRIBUTES Attributes;
+    NDIS_PM_CAPABILITIES Power = {.Header = {NDIS_OBJECT_TYPE_DEFAULT, NDIS_PM_CAPABILITIES_REVISION_2,
+                                             NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_2}};
 
+    if (BREAKS(DESCRIBES_POWER_WITH_BAD_HEADER))
+        Power.Header.Size = NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_1;
     RtlZeroMemory(&Attributes, sizeof Attributes);
     Attributes.GeneralAttributes.Header.Type = NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
     Attributes.GeneralAttributes.Header.Revision = NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2;
     Attributes.GeneralAttributes.Header.Size = NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2;
     Attributes.GeneralAttributes.MediaType = NdisMediumIP;
+    Attributes.GeneralAttributes.PowerManagementCapabilitiesEx = &Power;
     return NdisMSetMiniportAttributes(Handle, &Attributes);
 }
 

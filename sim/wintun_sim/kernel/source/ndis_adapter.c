@@ -381,6 +381,19 @@ static void keep_oids(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_GENER
     adapter->oid_count = (uint32_t)(size / sizeof(NDIS_OID));
 }
 
+/* learn.microsoft.com/windows-hardware/drivers/ddi/ntddndis/ns-ntddndis-_ndis_pm_capabilities */
+static void check_power_header(const NDIS_OBJECT_HEADER *header)
+{
+    const size_t size = header->Revision == NDIS_PM_CAPABILITIES_REVISION_1
+                            ? NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_1
+                            : NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_2;
+    if (header->Type != NDIS_OBJECT_TYPE_DEFAULT || header->Revision == 0 || header->Size < size)
+        rule_broken("BUGCODE_NDIS_DRIVER",
+                    "NDIS_PM_CAPABILITIES has a header of type 0x%02X, revision %u and size %u: at least %zu bytes are "
+                    "wanted (0x21)",
+                    header->Type, header->Revision, header->Size, size);
+}
+
 static void keep_general(struct host_attributes *told, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)
 {
     const NDIS_PM_CAPABILITIES *power = general->Header.Revision >= NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2
@@ -405,6 +418,9 @@ static void keep_general(struct host_attributes *told, const NDIS_MINIPORT_ADAPT
     told->connector_present = general->IfConnectorPresent;
     told->statistics = general->SupportedStatistics;
     told->pause_functions = general->SupportedPauseFunctions;
+    if (power != NULL)
+        check_power_header(&power->Header);
+    told->power_revision = power == NULL ? 0 : power->Header.Revision;
     told->magic_packet_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinMagicPacketWakeUp;
     told->pattern_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinPatternWakeUp;
     told->link_change_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinLinkChangeWakeUp;

@@ -72,7 +72,7 @@ def test_our_own_driver_has_a_line_for_every_instruction_of_its_functions() -> N
         line = lines.source(start)
         assert line is not None, name
         assert re.search(r"driver/\w+\.c$", line.file), name
-        assert all(lines.at(offset) is not None for offset in range(start, start + size)), name
+        assert all(lines.source(offset) is not None for offset in range(start, start + size)), name
 
 
 @pytest.mark.parametrize(

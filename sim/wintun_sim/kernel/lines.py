@@ -63,17 +63,17 @@ class Lines:
         return self._rows[place][1] if place >= 0 else None
 
     def source(self, offset: int) -> Line | None:
-        """Return the line, and for code that a header put into a function a line near it in the function's own file."""
+        """Return the line, and for code that a header or the compiler put into a function the one before it in the
+        function's own file.
+        """
+        function = self.function(offset)
         place = bisect_right(self._starts, offset) - 1
-        line = self.at(offset)
-        while line is not None and line.file.endswith(".h") and place > 0:
+        while function and place >= 0 and self.function(self._starts[place]) == function:
+            line = self._rows[place][1]
+            if line is not None and not line.file.endswith(".h"):
+                return line
             place -= 1
-            before = self._rows[place][1]
-            if before is None or self.function(self._starts[place]) != self.function(offset):
-                break
-            if not before.file.endswith(".h"):
-                return before
-        return line
+        return self.at(offset)
 
     def function(self, offset: int) -> str:
         """Return the name of the function whose code lies there, or an empty text."""

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "depend.h"
 #include "ndis_room.h"
 
 struct _OBJECT_TYPE
@@ -138,6 +139,7 @@ LONG_PTR FASTCALL ObfReferenceObject(PVOID Object)
 LONG_PTR FASTCALL ObfDereferenceObject(PVOID Object)
 {
     rule_irql("IRQL_NOT_LESS_OR_EQUAL", "ObDereferenceObject", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     struct object_reference **place = place_of(Object, image_number(actor_current()->image));
     struct object_reference *reference = *place;
     if (reference == NULL)
@@ -172,6 +174,7 @@ NTSTATUS NTAPI ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PACCE
 {
     (void)PassedAccessState;
     rule_irql("IRQL_NOT_LESS_OR_EQUAL", "ObOpenObjectByPointer", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     const enum object_type type = object_type_of(Object);
     *Handle = NULL;
     if (type == OBJECT_NONE)
@@ -205,6 +208,7 @@ NTSTATUS NTAPI ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PACCE
 
 static NTSTATUS close_handle(HANDLE handle, KPROCESSOR_MODE mode, const char *function)
 {
+    depend(current_host->io->objects, DEPEND_WRITE);
     struct object_handle *found = object_handle_find(handle);
     if (mode == UserMode && client_handle_close(process_current_id(), handle))
         return STATUS_SUCCESS;
@@ -247,6 +251,7 @@ NTSTATUS NTAPI ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAcces
                                          POBJECT_HANDLE_INFORMATION HandleInformation)
 {
     rule_irql("IrqlObPassive", "ObReferenceObjectByHandle", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     *Object = NULL;
     const struct object_handle *found = object_handle_find(Handle);
     const bool kernel = found != NULL && (found->attributes & OBJ_KERNEL_HANDLE) != 0;
@@ -277,6 +282,7 @@ NTSTATUS NTAPI ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAcces
 {
     (void)DesiredAccess; /* what is not opened by a handle has no access that was granted */
     rule_irql("IRQL_NOT_LESS_OR_EQUAL", "ObReferenceObjectByPointer", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     const enum object_type type = object_type_of(Object);
     if (type == OBJECT_NONE)
         rule_broken("REFERENCE_BY_POINTER", "ObReferenceObjectByPointer was given something that is no live object");

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <wdmguid.h>
 
+#include "depend.h"
 #include "ndis_room.h"
 
 enum
@@ -130,6 +131,7 @@ NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Eve
                                               PVOID *NotificationEntry)
 {
     rule_irql("IRQL_NOT_LESS_OR_EQUAL", "IoRegisterPlugPlayNotification", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     const bool interface = EventCategory == EventCategoryDeviceInterfaceChange;
     *NotificationEntry = NULL;
     if (EventCategory == EventCategoryTargetDeviceChange)
@@ -165,6 +167,7 @@ NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Eve
 static NTSTATUS unregister(void *address, bool waits, const char *function)
 {
     rule_irql("IRQL_NOT_LESS_OR_EQUAL", function, PASSIVE_LEVEL, PASSIVE_LEVEL);
+    depend(current_host->io->objects, DEPEND_WRITE);
     struct notification *entry = current_host->io->objects->notifications;
     while (entry != NULL && entry != address)
         entry = entry->next;

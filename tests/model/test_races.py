@@ -372,7 +372,7 @@ def test_a_send_against_pause_and_restart_is_delivered_or_refused_never_lost() -
 
 def test_the_oldest_is_dropped_at_once_while_somebody_else_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue is full, and the one that could make room is busy copying. A limit of 3 shows it as well as 1,000."""
-    monkeypatch.setattr("wintun_sim.model.stack.QUEUE_LIMIT", 3)
+    monkeypatch.setattr("wintun_sim.model.sending.QUEUE_LIMIT", 3)
     full = Send(name="fill", adapter="a", nbls=tuple(nbl(ipv4(mark=mark), LARGEST[mark:]) for mark in range(3)))
     found = race(read(), send(20), setup=[*OPENED, full])
     dropped = {
@@ -408,7 +408,7 @@ def test_a_chain_against_whatever_empties_the_queue() -> None:
 
 def test_a_send_that_serves_to_make_room_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """While it serves, the lock is free, and a pause may empty the queue: then there is room, but no way in."""
-    monkeypatch.setattr("wintun_sim.model.stack.QUEUE_LIMIT", 1)
+    monkeypatch.setattr("wintun_sim.model.sending.QUEUE_LIMIT", 1)
     found = race(send(2), PAUSE, setup=[*OPENED, send(1)])
     assert statuses(found, "s1", "s2") == {(PAUSED, PAUSED), (SEND_ABORTED, PAUSED)}
 

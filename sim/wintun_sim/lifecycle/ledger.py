@@ -17,26 +17,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wintun_sim import ndis
-from wintun_sim.lifecycle.overlap import Call, may_overlap
+from wintun_sim.lifecycle.overlap import Call
 from wintun_sim.lifecycle.records import Adapter, Driver, DriverPhase, Handle, HandlePhase, Lent
-from wintun_sim.lifecycle.table import (
-    CLEANUP_PAGE,
-    CLOSE_PAGE,
-    DEVICE_PAGE,
-    OID_PAGE,
-    PNP_PAGE,
-    POWER_PAGE,
-    SEND_PAGE,
-    STACK_PAGE,
-    TABLE,
-    UNLOAD_PAGE,
-    Order,
-    State,
-    Trigger,
-)
+from wintun_sim.lifecycle.refusals import CALLS, REFUSALS, Refusals
+from wintun_sim.lifecycle.table import TABLE, State
 from wintun_sim.operations import (
     AdapterOperation,
-    Cancel,
     CancelSend,
     Cleanup,
     Close,
@@ -54,53 +40,20 @@ from wintun_sim.operations import (
     Operation,
     Pause,
     PauseCompleted,
-    PowerState,
     Read,
     Restart,
     Returned,
     Send,
     SetPower,
-    Shutdown,
-    SurpriseRemove,
     Unload,
     Write,
 )
 
-_CALLS: Final[dict[type[Operation], tuple[Trigger, Call]]] = {
-    Initialize: (Trigger.INITIALIZE, Call.INITIALIZE),
-    Restart: (Trigger.RESTART, Call.PAUSE_RESTART),
-    Pause: (Trigger.PAUSE, Call.PAUSE_RESTART),
-    Halt: (Trigger.HALT, Call.HALT),
-    Shutdown: (Trigger.SHUTDOWN, Call.SHUTDOWN),
-    SurpriseRemove: (Trigger.SURPRISE_REMOVE, Call.SURPRISE_REMOVE),
-    SetPower: (Trigger.SET_POWER, Call.SET_POWER),
-    Oid: (Trigger.OID, Call.OID),
-    Send: (Trigger.SEND, Call.SEND),
-    CancelSend: (Trigger.CANCEL_SEND, Call.CANCEL_SEND),
-}
 
-
-class Ledger:
-    """What the host knows of drivers, adapters, handles and requests."""
-
-    def __init__(self, order: Order | str = Order.STRICT) -> None:
-        """Begin with nothing loaded. ``order`` is an Order or its text; ValueError for another one."""
-        self.order = Order(order)
-        self.drivers: dict[str, Driver] = {}
-        self.adapters: dict[str, Adapter] = {}
-        self.handles: dict[str, Handle] = {}
-        self.reads: dict[str, bool] = {}
-        """Every read that was ever asked for, and whether it is pending."""
-        self._names: set[str] = set()
-        self._under_way: dict[str, Operation] = {}
-        self._lent: dict[str, Lent] = {}
-        self._half_paused: set[str] = set()
+class Ledger(Refusals):
+    """What the host knows of drivers, adapters, handles and requests: how it comes to know it."""
 
     # What whoever holds the ledger asks and tells
-
-    def refusal(self, operation: Operation) -> str | None:
-        """Return why Windows would never do this now, or None if it might. Raises ValueError for an unknown name."""
-        return _REFUSALS[type(operation)](self, operation)
 
     def admit(self, operation: Operation) -> str | None:
         """Begin an operation, or return why it is refused; what a refused operation would have named exists in name
@@ -115,7 +68,7 @@ class Ledger:
                 if name
                 else f"{operation.verb}: an operation needs a name"
             )
-        reason = _REFUSALS[type(operation)](self, operation)
+        reason = REFUSALS[type(operation)](self, operation)
         self._names.add(name)
         if reason is None:
             begin = _BEGINNINGS.get(type(operation))
@@ -171,157 +124,6 @@ class Ledger:
         named = (frozenset(self._names), frozenset(self._under_way), frozenset(self._half_paused))
         return (frozenset(record.key() for record in records), frozenset(self.reads), pending, *named)
 
-    # Finding what a name stands for
-
-    def _adapter(self, name: str, verb: str) -> Adapter:
-        try:
-            return self.adapters[name]
-        except KeyError:
-            raise ValueError(
-                f"{verb}: there is no adapter {name!r}; an initialize of that name must come first"
-            ) from None
-
-    def _driver(self, name: str, verb: str) -> Driver:
-        try:
-            return self.drivers[name]
-        except KeyError:
-            raise ValueError(f"{verb}: there is no driver {name!r}; a load of that name must come first") from None
-
-    def _handle(self, operation: HandleOperation) -> Handle:
-        try:
-            return self.handles[operation.handle]
-        except KeyError:
-            raise ValueError(
-                f"{operation.verb}: there is no handle {operation.handle!r}; a create of that name must come first"
-            ) from None
-
-    # Refusing
-
-    def _refuse_unload(self, operation: Unload) -> str | None:
-        driver = self._driver(operation.driver, "unload")
-        if driver.phase is not DriverPhase.LOADED:
-            return f"unload: driver {driver.name!r} is {driver.phase.value} ({UNLOAD_PAGE})"
-        if driver.adapters:
-            return (
-                f"unload: {driver.adapters} adapter(s) of driver {driver.name!r} were not halted, and a driver is"
-                f" unloaded only after each of its adapters was; halt them first ({UNLOAD_PAGE})"
-            )
-        return None
-
-    def _refuse_initialize(self, operation: Initialize) -> str | None:
-        driver = self._driver(operation.driver, "initialize")
-        if driver.phase is not DriverPhase.LOADED:
-            return f"initialize: driver {driver.name!r} is {driver.phase.value}; load one first ({UNLOAD_PAGE})"
-        return None
-
-    def _refuse_call(self, operation: AdapterOperation) -> str | None:
-        trigger, call = _CALLS[type(operation)]
-        return self._refuse(operation, trigger, call)
-
-    def _refuse(self, operation: AdapterOperation, trigger: Trigger, call: Call) -> str | None:
-        adapter = self._adapter(operation.adapter, operation.verb)
-        cell = TABLE[trigger][adapter.state]
-        if not cell.allows(self.order):
-            only = ", which the raw order allows" if cell.next is not None else ""
-            return f"{operation.verb}: {trigger.value} in {adapter.state.value}: {cell.why}{only} ({cell.page})"
-        if adapter.calls:
-            for name, running in adapter.calls.items():
-                if not may_overlap(self.order, running, call):
-                    return (
-                        f"{operation.verb}: {trigger.value} in {adapter.state.value} while the {running.value} {name!r}"
-                        f" is under way: the two never overlap in {self.order.value} order ({cell.page})"
-                    )
-        return None
-
-    def _refuse_restart(self, operation: Restart) -> str | None:
-        reason = self._refuse(operation, Trigger.RESTART, Call.PAUSE_RESTART)
-        power = self.adapters[operation.adapter].power
-        if reason is None and self.order is Order.STRICT and power != PowerState.D0:
-            reason = (
-                f"restart: MiniportRestart in Paused, power D{power - 1}: NDIS restarts an adapter that it paused for"
-                f" sleep only after OID_PNP_SET_POWER to D0; set the power first ({POWER_PAGE})"
-            )
-        return reason
-
-    def _refuse_pause(self, operation: Pause) -> str | None:
-        reason = self._refuse(operation, Trigger.PAUSE, Call.PAUSE_RESTART)
-        if reason is None and self.order is Order.STRICT:
-            held = self.adapters[operation.adapter].nbls
-            if held:
-                reason = (
-                    f"pause not reached: {held} NBLs held; MiniportPause in Running comes only when every binding above"
-                    f" has its NBLs back; read or cancel them first, or use the raw order ({STACK_PAGE})"
-                )
-        return reason
-
-    def _refuse_surprise_remove(self, operation: SurpriseRemove) -> str | None:
-        reason = self._refuse(operation, Trigger.SURPRISE_REMOVE, Call.SURPRISE_REMOVE)
-        if reason is None and self.adapters[operation.adapter].removed:
-            reason = f"surprise-remove: adapter {operation.adapter!r} was removed before ({PNP_PAGE})"
-        return reason
-
-    def _refuse_oid(self, operation: Oid) -> str | None:
-        if operation.oid == ndis.OID_PNP_SET_POWER and operation.kind is OidKind.SET and not operation.direct:
-            return self._refuse(operation, Trigger.SET_POWER, Call.SET_POWER)
-        if len(operation.data) > operation.length:
-            return f"oid: {len(operation.data)} bytes do not fit into a buffer of {operation.length} ({OID_PAGE})"
-        return self._refuse(operation, Trigger.OID, Call.DIRECT_OID if operation.direct else Call.OID)
-
-    def _refuse_send(self, operation: Send) -> str | None:
-        if not operation.nbls:
-            return f"send: a chain has at least one NBL ({SEND_PAGE})"
-        return self._refuse(operation, Trigger.SEND, Call.SEND)
-
-    def _refuse_create(self, operation: Create) -> str | None:
-        adapter = self._adapter(operation.adapter, "create")
-        if adapter.exists:
-            return None
-        if adapter.state is State.INITIALIZING:
-            return f"create: adapter {adapter.name!r} has no device before it is initialized ({DEVICE_PAGE})"
-        if Call.HALT in adapter.calls.values():
-            return None
-        if adapter.handles == 0 or adapter.driver.phase is not DriverPhase.LOADED:
-            return (
-                f"create: the device of adapter {adapter.name!r} is gone: deregistered, and no handle keeps it"
-                f" ({DEVICE_PAGE})"
-            )
-        return None
-
-    def _refuse_transfer(self, operation: Read | Write) -> str | None:
-        phase = self._handle(operation).phase
-        if phase is HandlePhase.OPEN or (phase is HandlePhase.CLEANED and self.order is Order.RAW):
-            return None
-        raw = ", and only a client in kernel mode (raw order) could" if phase is HandlePhase.CLEANED else ""
-        return (
-            f"{operation.verb}: handle {operation.handle!r} is {phase.value}: no user can use it{raw} ({CLEANUP_PAGE})"
-        )
-
-    def _refuse_cleanup(self, operation: Cleanup) -> str | None:
-        phase = self._handle(operation).phase
-        if phase is HandlePhase.OPEN:
-            return None
-        return (
-            f"cleanup: handle {operation.handle!r} is {phase.value}: cleanup comes once, after create ({CLEANUP_PAGE})"
-        )
-
-    def _refuse_close(self, operation: Close) -> str | None:
-        handle = self._handle(operation)
-        if handle.phase is not HandlePhase.CLEANED:
-            return (
-                f"close: handle {handle.name!r} is {handle.phase.value}: close comes once, after cleanup ({CLOSE_PAGE})"
-            )
-        if handle.requests:
-            return (
-                f"close: {handle.requests} request(s) of handle {handle.name!r} are pending: close comes when every"
-                f" request is complete ({CLOSE_PAGE})"
-            )
-        return None
-
-    def _refuse_cancel(self, operation: Cancel) -> str | None:
-        if operation.request not in self.reads:
-            raise ValueError(f"cancel: there is no request {operation.request!r}; a read of that name must come first")
-        return None
-
     # Beginning
 
     def _note_refused(self, operation: Operation) -> None:
@@ -354,7 +156,7 @@ class Ledger:
         self._under_way[operation.name] = operation
 
     def _begin_call(self, operation: AdapterOperation) -> None:
-        trigger, call = _CALLS[type(operation)]
+        trigger, call = CALLS[type(operation)]
         adapter = self.adapters[operation.adapter]
         state = TABLE[trigger][adapter.state].next
         assert state is not None
@@ -482,23 +284,6 @@ class Ledger:
             adapter.state = after
 
 
-_REFUSALS: Final[dict[type[Operation], Callable[[Ledger, Any], str | None]]] = {
-    Load: lambda ledger, operation: None,
-    Unload: Ledger._refuse_unload,
-    Initialize: Ledger._refuse_initialize,
-    Create: Ledger._refuse_create,
-    Cleanup: Ledger._refuse_cleanup,
-    Close: Ledger._refuse_close,
-    Read: Ledger._refuse_transfer,
-    Write: Ledger._refuse_transfer,
-    Cancel: Ledger._refuse_cancel,
-    **dict.fromkeys((Halt, Shutdown, SetPower, CancelSend), Ledger._refuse_call),
-    Restart: Ledger._refuse_restart,
-    Pause: Ledger._refuse_pause,
-    SurpriseRemove: Ledger._refuse_surprise_remove,
-    Oid: Ledger._refuse_oid,
-    Send: Ledger._refuse_send,
-}
 _BEGINNINGS: Final[dict[type[Operation], Callable[[Ledger, Any], None]]] = {
     Load: Ledger._begin_load,
     Unload: Ledger._begin_unload,
@@ -508,5 +293,5 @@ _BEGINNINGS: Final[dict[type[Operation], Callable[[Ledger, Any], None]]] = {
     Close: Ledger._begin_request,
     Read: Ledger._begin_request,
     Write: Ledger._begin_request,
-    **dict.fromkeys(_CALLS.keys() - {Initialize}, Ledger._begin_call),
+    **dict.fromkeys(CALLS.keys() - {Initialize}, Ledger._begin_call),
 }

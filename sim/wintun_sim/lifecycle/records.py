@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 
 from wintun_sim.lifecycle.overlap import Call
-from wintun_sim.lifecycle.table import State
-from wintun_sim.operations import PowerState
+from wintun_sim.lifecycle.table import Order, State
+from wintun_sim.operations import HandleOperation, Operation, PowerState
 
 
 class DriverPhase(Enum):
@@ -99,3 +99,42 @@ class Lent:
     def __init__(self, adapter: Adapter, count: int) -> None:
         self.adapter = adapter
         self.count = count
+
+
+class Records:
+    """All that the host remembers, by name."""
+
+    def __init__(self, order: Order | str = Order.STRICT) -> None:
+        """Begin with nothing loaded. ``order`` is an Order or its text; ValueError for another one."""
+        self.order = Order(order)
+        self.drivers: dict[str, Driver] = {}
+        self.adapters: dict[str, Adapter] = {}
+        self.handles: dict[str, Handle] = {}
+        self.reads: dict[str, bool] = {}
+        """Every read that was ever asked for, and whether it is pending."""
+        self._names: set[str] = set()
+        self._under_way: dict[str, Operation] = {}
+        self._lent: dict[str, Lent] = {}
+        self._half_paused: set[str] = set()
+
+    def _adapter(self, name: str, verb: str) -> Adapter:
+        try:
+            return self.adapters[name]
+        except KeyError:
+            raise ValueError(
+                f"{verb}: there is no adapter {name!r}; an initialize of that name must come first"
+            ) from None
+
+    def _driver(self, name: str, verb: str) -> Driver:
+        try:
+            return self.drivers[name]
+        except KeyError:
+            raise ValueError(f"{verb}: there is no driver {name!r}; a load of that name must come first") from None
+
+    def _handle(self, operation: HandleOperation) -> Handle:
+        try:
+            return self.handles[operation.handle]
+        except KeyError:
+            raise ValueError(
+                f"{operation.verb}: there is no handle {operation.handle!r}; a create of that name must come first"
+            ) from None

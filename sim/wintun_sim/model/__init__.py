@@ -2,15 +2,17 @@
 
 Read it in this order:
 
+``requests``  what is handed to an adapter: NBLs, file objects, reads and writes
 ``core``      what all calls share: the state, who may come in, what goes out
+``life``      what moves an adapter from state to state: initialize, restart, pause, halt, shutdown, power
 ``pump``      packets meet reads
-``stack``     what NDIS calls: initialize, pause, restart, halt, shutdown, power, sends
-``client``    what a client calls: create, cleanup, close, read, write, cancel
+``sending``   what the stack sends, and cancels
+``client``    what a client asks: create, cleanup, close, read, write, cancel
 ``oids``      what NDIS asks
 ``adapter``   all together: CURRENT; ``attributes`` is what NDIS is told of it
 ``repairs``   the same with one repair taken back, each a small class; ``revisions`` puts them together
 ``machine``   the model as a machine, operations in and events out
-``interleave``  several calls at once, step by step
+``interleave``  several calls at once, step by step; ``space`` and ``outcomes`` find all that may come of them
 """
 
 from wintun_sim.model.adapter import CURRENT, Adapter

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from wintun_sim.model.client import Client
 from wintun_sim.model.oids import Oids
+from wintun_sim.model.sending import Sending
 
 
-class Adapter(Oids, Client):
+class Adapter(Oids, Client, Sending):
     """The adapter of this project, CURRENT: all that its parts say, together.
 
     A revision is a class derived from this one, which takes single steps back.

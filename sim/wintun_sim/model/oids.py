@@ -11,8 +11,8 @@ from typing import Final
 
 from wintun_sim import ndis
 from wintun_sim.model.core import Core, Steps
+from wintun_sim.model.life import Life
 from wintun_sim.model.limits import LARGEST_BUNDLE, LARGEST_PACKET
-from wintun_sim.model.stack import Stack
 from wintun_sim.operations import Oid, OidCompleted, OidKind, PowerState
 
 VENDOR_DESCRIPTION: Final = b"Wintun Tunnel\0"
@@ -73,7 +73,7 @@ def statistics_info(adapter: Core) -> bytes:
     )
 
 
-class Oids(Stack):
+class Oids(Life):
     """The steps of OID requests. None of them pends, and only a power request waits."""
 
     __slots__ = ()

@@ -1,24 +1,17 @@
-"""What NDIS calls: the miniport's handlers."""
+"""The life of an adapter: what NDIS calls to move it from state to state, and from one power state to another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from wintun_sim import ndis
 from wintun_sim.lifecycle import State
-from wintun_sim.model.core import Steps, Until
-from wintun_sim.model.limits import QUEUE_LIMIT
-from wintun_sim.model.pump import Pump
-from wintun_sim.model.requests import SentNbl
+from wintun_sim.model.core import Core, Steps, Until
 from wintun_sim.operations import LinkChanged, PowerState, ShutdownAction
 
 
-class Stack(Pump):
-    """The steps of sends, pauses, and all that NDIS asks of an adapter."""
+class Life(Core):
+    """The steps of initialize, restart, pause, halt, shutdown, removal and power."""
 
     __slots__ = ()
-
-    # Coming and going
 
     def initialize(self, operation: str) -> Steps:
         """MiniportInitializeEx: the link is said to be disconnected, the device appears, the adapter is Paused."""
@@ -104,79 +97,3 @@ class Stack(Pump):
 
     def _nothing_active(self) -> bool:
         return self.active == 0
-
-    # Packets
-
-    def refuse_send(self) -> int:
-        """Return why an NBL may not be queued now, or NDIS_STATUS_SUCCESS. Without a client nobody would read it."""
-        return self.refuse_traffic() or (0 if self.handles else ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
-
-    def send(self, nbls: Iterable[SentNbl]) -> Steps:
-        """MiniportSendNetBufferLists: the NBLs are queued one by one, then waiting reads are served.
-
-        For each NBL the adapter is asked anew, in the step that queues it; once it refuses one, the rest of the chain
-        goes back with it. A send that is refused from the beginning is not counted as active: nobody puts off a pause
-        by knocking at the door.
-        """
-        refusal = self.refuse_send()
-        admitted = not refusal
-        self.active += admitted
-        for nbl in nbls:
-            refusal = refusal or self.refuse_send()
-            if not refusal and nbl.packets and self.should_make_room():
-                yield "the queue is full; waiting reads are served before anything is dropped"
-                yield from self.serve()
-                yield "they are served; the adapter is asked again"
-                refusal = self.refuse_send()
-            if refusal or not nbl.packets:
-                nbl.status = refusal
-                yield "an NBL is refused, or has no NET_BUFFER to wait for; it goes back to the stack without a lock"
-                yield from self.complete_nbl(nbl)
-            else:
-                dropped = self.enqueue(nbl)
-                yield "an NBL is queued"
-                yield from self.give_back(dropped)
-            yield "one NBL of the chain is dealt with"
-        if admitted:
-            yield from self.serve()
-            yield "what could be served is served; the send is still counted as active"
-            yield from self.leave(1)
-
-    def should_make_room(self) -> bool:
-        """Tell whether reads are to be served before another NBL is queued; not if somebody is at it."""
-        return self.is_full() and not self.serving
-
-    def is_full(self) -> bool:
-        """Tell whether one more NBL would be too many. One whose last NET_BUFFER was taken does not count."""
-        return len(self.queue) >= QUEUE_LIMIT
-
-    def enqueue(self, nbl: SentNbl) -> list[SentNbl]:
-        """Put an NBL at the queue's end, at the oldest one's expense if it is full; return what is to be given back."""
-        dropped = self.drop_oldest() if self.is_full() else []
-        nbl.queued = True
-        self.queue.append(nbl)
-        self.active += 1
-        return dropped
-
-    def drop_oldest(self) -> list[SentNbl]:
-        """Take the head out of the queue; its NET_BUFFERs that were not taken yet are discarded."""
-        nbl = self.queue.popleft()
-        nbl.queued = False
-        nbl.status = ndis.NDIS_STATUS_SEND_ABORTED
-        self.discards_out += len(nbl.packets) - nbl.next
-        return [nbl] if nbl not in self.copying else []
-
-    def cancel_send(self, cancel_id: int) -> Steps:
-        """MiniportCancelSend: what is queued under that id goes back; of an NBL already half read, the rest."""
-        cancelled = self.take_out(cancel_id)
-        yield "NBLs were taken out of the queue, if there were any"
-        yield from self.give_back(cancelled)
-
-    def take_out(self, cancel_id: int) -> list[SentNbl]:
-        """Take what bears ``cancel_id`` out of the queue; return what is to be given back."""
-        found = [nbl for nbl in self.queue if nbl.cancel_id == cancel_id]
-        for nbl in found:
-            self.queue.remove(nbl)
-            nbl.queued = False
-            nbl.status = ndis.NDIS_STATUS_SEND_ABORTED
-        return [nbl for nbl in found if nbl not in self.copying]

@@ -1,0 +1,138 @@
+"""Repairs taken back, on the client's side: what a read finds, and when; and how a write is passed on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wintun_sim import ndis
+from wintun_sim.model.adapter import Adapter
+from wintun_sim.model.client import check_length
+from wintun_sim.model.core import Steps
+from wintun_sim.model.limits import RECORD_HEADER, SMALLEST_READ, record_size
+from wintun_sim.model.requests import ReadRequest, Room, SentNbl
+
+FILLER: Final = 0xA5
+"""What the host fills a client's buffer with, so that one sees which bytes a driver wrote."""
+
+
+class ZeroPadding(Adapter):
+    """Of a record's header only the size was written, and its padding not at all: there stayed what was there before.
+
+    A client that reuses its buffers takes old bytes for new ones, and no two runs give the same bundle.
+    """
+
+    def bundle_of(self, request: ReadRequest) -> bytes:
+        """Return the records with the buffer's old bytes between them."""
+        data = bytearray()
+        for packet in request.packets:
+            header = len(packet).to_bytes(4, "little") + bytes([FILLER]) * (RECORD_HEADER - 4)
+            data += header + packet + bytes([FILLER]) * (record_size(len(packet)) - RECORD_HEADER - len(packet))
+        return bytes(data)
+
+
+class PacketLimit(Adapter):
+    """256 packets were the documented limit of a bundle, and nothing enforced it: a large read took all that fitted.
+
+    A client whose tables have the documented 256 places writes beyond their end.
+    """
+
+    def room_in(self, read: ReadRequest) -> Room:
+        """Ask for bytes alone."""
+        return Room(-1, super().room_in(read).length)
+
+    def chains(self, packets: list[bytes]) -> list[list[bytes]]:
+        """Indicate all packets of a write in one call."""
+        return [packets] if packets else []
+
+
+class ReadCheck(Adapter):
+    """A read's buffer was looked at when a packet arrived for it: until then a read that could never succeed waited.
+
+    Its client learns of its mistake when the network happens to speak, which may be never.
+    """
+
+    def check_read(self, request: ReadRequest) -> int:
+        """Let every read wait."""
+        return ndis.STATUS_SUCCESS
+
+    def take_read(self) -> ReadRequest | None:
+        """Complete those at the head that cannot be used, and take the first that can."""
+        while (request := super().take_read()) is not None:
+            status = check_length(request.length, SMALLEST_READ)
+            if not status:
+                return request
+            self.complete_read(request, status)
+        return None
+
+
+class CopyFailure(Adapter):
+    """A read into which a packet could not be copied went back to the head of its queue, half filled.
+
+    There it can be cancelled, and with it go packets whose NBLs were completed long ago: nobody learns of their loss.
+    """
+
+    failed: ReadRequest | None = None
+    """The read in hand into which the last packet could not be copied."""
+
+    def copy_failed(self, read: ReadRequest, nbl: SentNbl) -> None:
+        """Note the read too."""
+        super().copy_failed(read, nbl)
+        self.failed = read
+
+    def most_packets(self, read: ReadRequest) -> int:
+        """Take them one at a time, and none for a read that failed, this time."""
+        return 0 if read is self.failed else 1
+
+    def end_read(self, read: ReadRequest) -> Steps:
+        """Let a read that failed wait at the head, with what is in it."""
+        if read is not self.failed:
+            yield from super().end_read(read)
+            return
+        self.failed = None
+        if self.refuse_read(read):
+            yield "the read was cancelled while it was in hand; what was in it is lost"
+            self.complete_read(read, ndis.STATUS_CANCELLED)
+        else:
+            self.reads.appendleft(read)
+        yield "the half-filled read is out of hand"
+
+    def key(self) -> tuple[object, ...]:
+        """Add the failure to the state."""
+        return (*super().key(), self.failed.operation if self.failed else None)
+
+
+class LateRead(Adapter):
+    """A read that came after its handle's cleanup waited like any other.
+
+    Nobody cancels it any more: the handle cannot be closed until a packet happens to arrive.
+    """
+
+    def refuse_read(self, request: ReadRequest) -> bool:
+        """Refuse what was cancelled or comes to a closed queue."""
+        return request.cancelled or self.reads_closed
+
+
+class OnePump(Adapter):
+    """Several calls could serve reads at once, each with a read and a packet of its own.
+
+    Which of them completes its read first is anybody's guess, and with it the order of the packets. One call at a time
+    shows it only where it comes in a second time: a stack that sends from its completion handler serves the next read
+    while the first one is not complete yet.
+    """
+
+    @property
+    def serving(self) -> bool:
+        """Nobody takes note of who serves."""
+        return False
+
+    @serving.setter
+    def serving(self, value: bool) -> None:
+        """Forget it."""
+
+    def most_packets(self, read: ReadRequest) -> int:
+        """Take one at a time, and leave the next to whoever comes first."""
+        return min(1, super().most_packets(read))
+
+    def strip_overlong(self) -> list[SentNbl]:
+        """Leave an NBL that another call is copying from to that call."""
+        return [nbl for nbl in super().strip_overlong() if nbl not in self.copying]

@@ -147,7 +147,8 @@ def test_calls_that_never_overlap_are_refused_while_one_is_under_way() -> None:
     second = Oid(name="o2", adapter="a", kind=OidKind.QUERY, oid=0x00010111, length=4)
     reason = ledger.refusal(second)
     assert reason is not None
-    assert "never overlap" in reason
+    assert "never overlap in strict order: NDIS makes OID requests one after another" in reason
+    assert reason.endswith("network/miniport-adapter-oid-request-serialization)")
     assert ledger.refusal(Send(name="s", adapter="a", nbls=(PACKET,))) is None
     ledger.observe(OidCompleted("o1", 0, 4, 4))
     assert ledger.refusal(second) is None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wintun_sim.lifecycle import OVERLAP, TABLE, Call, Order, State, Trigger, diagrams, may_overlap
+from wintun_sim.lifecycle import OVERLAP, TABLE, Call, Order, State, Trigger, diagrams, may_overlap, why_apart
 
 COLUMNS = (
     *(State.HALTED, State.SHUTDOWN, State.INITIALIZING, State.PAUSED, State.RESTARTING, State.RUNNING),
@@ -54,6 +54,24 @@ def test_every_cell_has_a_page_and_every_forbidden_one_a_reason() -> None:
         for cell in row.values():
             assert cell.page.startswith("learn.microsoft.com/")
             assert cell.why or cell.allows(Order.STRICT)
+
+
+def test_what_comes_in_the_raw_order_only_has_a_page_that_has_a_miniport_cope_with_it() -> None:
+    """Who forbids it and who prepares for it are two pages, most often: NDIS does not do it, and a driver may not
+    rely on that."""
+    pages = {
+        (trigger.name, state.value): cell.raw_page.removeprefix(diagrams.DRIVERS)
+        for trigger, row in TABLE.items()
+        for state, cell in row.items()
+        if cell.raw_page or (cell.next is not None and cell.order is Order.RAW)
+    }
+    assert pages == {
+        ("HALT", "Running"): "ddi/ndis/nc-ndis-miniport_halt",  # "at any time after … MiniportInitializeEx"
+        ("SEND", "Paused"): "ddi/ndis/nc-ndis-miniport_pause",  # "must reject all send requests"
+        ("SEND", "Restarting"): "ddi/ndis/nc-ndis-miniport_send_net_buffer_lists",  # "accept all send requests"
+        ("RECEIVE", "Restarting"): "ddi/ndis/nc-ndis-miniport_restart",  # "immediately after NDIS calls"
+        ("SET_POWER", "Running"): "network/oid-pnp-set-power",  # "from either the Paused or Running adapter states"
+    }
 
 
 Orders = tuple[Order, ...]
@@ -115,6 +133,37 @@ def test_what_may_overlap_what() -> None:
             expected = OVERLAPS.get(one.name, {}).get(other.name) or OVERLAPS.get(other.name, {}).get(one.name) or NEVER
             assert OVERLAP[one, other] == OVERLAP[other, one] == expected, (one, other)
             assert may_overlap(Order.RAW, one, other) == (Order.RAW in expected)
+
+
+def test_two_calls_that_never_overlap_have_a_reason_and_a_page() -> None:
+    for one in Call:
+        for other in Call:
+            if OVERLAP[one, other] == BOTH:
+                with pytest.raises(ValueError, match="may overlap in both orders"):
+                    why_apart(one, other)
+            else:
+                why, page = why_apart(one, other)
+                assert why
+                assert page.startswith("learn.microsoft.com/")
+                assert why_apart(other, one) == (why, page)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "page"),
+    [
+        ("OID", "OID", "network/miniport-adapter-oid-request-serialization"),
+        ("OID", "SET_POWER", "network/miniport-adapter-oid-request-serialization"),
+        ("SEND", "PAUSE_RESTART", "network/pausing-a-driver-stack"),
+        ("SEND", "HALT", "ddi/ndis/nc-ndis-miniport_halt"),
+        ("SEND", "SET_POWER", "network/oid-pnp-set-power"),
+        ("PAUSE_RESTART", "SET_POWER", "ddi/ndis/nc-ndis-miniport_pause"),
+        ("HALT", "SHUTDOWN", "ddi/ndis/nc-ndis-miniport_halt"),
+        ("SHUTDOWN", "SHUTDOWN", "ddi/ndis/nc-ndis-miniport_shutdown"),
+        ("INITIALIZE", "SEND", "ddi/ndis/nc-ndis-miniport_initialize"),
+    ],
+)
+def test_who_says_that_two_calls_never_overlap(one: str, other: str, page: str) -> None:
+    assert why_apart(Call[one], Call[other]).page.removeprefix(diagrams.DRIVERS) == page
 
 
 def test_the_page_with_the_diagrams_is_the_one_that_the_table_gives() -> None:

@@ -63,7 +63,7 @@ def test_while_paused_reads_wait_and_writes_are_refused() -> None:
 def test_while_paused_the_stack_is_refused_too_if_it_sends_at_all() -> None:
     world = paused("raw")
     assert world.send(ipv4(), nbl(), ipv4()) == [sent("s1", PAUSED, index) for index in range(3)]
-    assert refused(paused("strict").send(ipv4()), "Paused", "nc-ndis-miniport_pause")
+    assert refused(paused("strict").send(ipv4()), "Paused", "pausing-a-binding")
 
 
 def test_a_client_may_come_and_go_while_paused() -> None:
@@ -110,7 +110,7 @@ def test_in_strict_order_a_pause_waits_until_the_stack_has_its_packets_back() ->
 
 def test_pause_and_restart_come_only_where_the_states_allow_them() -> None:
     world = paused()
-    assert refused(world.pause(), "Paused", "nc-ndis-miniport_pause")
+    assert refused(world.pause(), "Paused", "miniport-adapter-states-and-operations")
     world.restart()
     assert refused(world.restart(), "Running", "nc-ndis-miniport_restart")
     assert running().pause() == [returned("pause1")], "without any client, too"

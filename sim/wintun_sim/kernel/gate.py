@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from wintun_sim.lifecycle import TABLE, Call, Order, State, Trigger, may_overlap
+from wintun_sim.lifecycle import TABLE, Call, Order, State, Trigger, may_overlap, why_apart
 from wintun_sim.operations import Operation
 
 STATES: Final = (
@@ -57,9 +57,10 @@ class Rules:
                 self._fill_cell(cells[position * len(STATES) + place], order, trigger, state)
             for other, (_, running) in enumerate(CALLS):
                 if not may_overlap(order, running, call):
+                    why, page = why_apart(running, call)
                     overlaps[other * len(CALLS) + position] = self._text(
                         f"{trigger.value} while a {running.value} is under way: the two never overlap in {order.value} "
-                        f"order ({TABLE[trigger][State.RUNNING].page})"
+                        f"order: {why} ({page})"
                     )
         self.struct = ffi.new("struct host_gate_rules *", (cells, overlaps, order is Order.STRICT, names))
 

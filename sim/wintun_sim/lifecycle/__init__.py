@@ -35,7 +35,7 @@ Windows would never do it now, naming state and page. A refused operation change
 """
 
 from wintun_sim.lifecycle.ledger import Ledger
-from wintun_sim.lifecycle.overlap import OVERLAP, Call, may_overlap
+from wintun_sim.lifecycle.overlap import OVERLAP, Call, may_overlap, why_apart
 from wintun_sim.lifecycle.records import DriverPhase, HandlePhase
 from wintun_sim.lifecycle.table import TABLE, Cell, Order, State, Trigger
 
@@ -51,4 +51,5 @@ __all__ = [
     "State",
     "Trigger",
     "may_overlap",
+    "why_apart",
 ]

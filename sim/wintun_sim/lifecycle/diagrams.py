@@ -1,4 +1,4 @@
-"""Draws the transition table: Mermaid diagrams and tables, as docs/lifecycle.md shows them.
+"""Draws the tables of this room: Mermaid diagrams and Markdown tables, as docs/lifecycle.md shows them.
 
 ``python -m wintun_sim.lifecycle.diagrams`` writes the page to standard output.
 """
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from wintun_sim.lifecycle.overlap import OVERLAP, Call, why_apart
 from wintun_sim.lifecycle.table import TABLE, Order, State
 
 DRIVERS: Final = "learn.microsoft.com/windows-hardware/drivers/"
@@ -16,9 +17,9 @@ DRIVERS: Final = "learn.microsoft.com/windows-hardware/drivers/"
 _INTRODUCTION = """\
 # The life of an adapter
 
-This page is made from the transition table in `sim/wintun_sim/lifecycle/table.py`, which both machines obey, by
-`python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md`; a test fails when the two differ. The table's rows and
-columns are those of learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations.
+This page is made from the tables in `sim/wintun_sim/lifecycle/table.py` and `overlap.py`, which both machines obey, by
+`python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md`; a test fails when they differ. The transition table's
+rows and columns are those of learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations.
 """
 
 _STRICT = """\
@@ -45,6 +46,23 @@ _NEVER = """\
 
 Why a call never comes in a state, or comes in the raw order only, and the page under
 learn.microsoft.com/windows-hardware/drivers that says so.
+"""
+
+_ALL_THE_SAME = """\
+## What the raw order rests on
+
+Each call that comes in the raw order only, and the page that has a miniport cope with it.
+"""
+
+_OVERLAP = """\
+## What overlaps what
+
+Calls on one adapter that may be under way at once, on different processors: in *both* orders, in the *raw* order only,
+or never (–). A pause counts until it is complete, and an OID request that the driver pended until it has completed it.
+"""
+
+_APART = """\
+Why the others never overlap, or do so in the raw order only:
 """
 
 
@@ -98,6 +116,41 @@ def reasons() -> str:
     return "\n".join(lines)
 
 
+def raw_pages() -> str:
+    """Return what has a miniport cope with the raw order, as a Markdown table."""
+    lines = ["| call | in | page |", "|---|---|---|"]
+    for trigger, row in TABLE.items():
+        for state, cell in row.items():
+            if cell.next is not None and cell.order is Order.RAW:
+                lines.append(f"| {trigger.value} | {state.value} | *{cell.raw_page.removeprefix(DRIVERS)}* |")
+    return "\n".join(lines)
+
+
+def overlaps() -> str:
+    """Return which calls may overlap in which orders, as a Markdown table."""
+    words = {(): "–", (Order.RAW,): "*raw*", (Order.STRICT, Order.RAW): "both"}
+    lines = ["| | " + " | ".join(call.value for call in Call) + " |", "|---" * (len(Call) + 1) + "|"]
+    for one in Call:
+        lines.append(f"| {one.value} | " + " | ".join(words[OVERLAP[one, other]] for other in Call) + " |")
+    return "\n".join(lines)
+
+
+def reasons_apart() -> str:
+    """Return why calls do not overlap, as a Markdown table: one row for each reason and page."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    calls = list(Call)
+    for position, one in enumerate(calls):
+        for other in calls[position:]:
+            if len(OVERLAP[one, other]) < len(Order):
+                raw = " *raw*" if OVERLAP[one, other] else ""
+                groups.setdefault(why_apart(one, other), []).append(f"{one.value} and {other.value}{raw}")
+    lines = ["| why | page | what |", "|---|---|---|"]
+    lines += [
+        f"| {why} | *{page.removeprefix(DRIVERS)}* | {'; '.join(pairs)} |" for (why, page), pairs in groups.items()
+    ]
+    return "\n".join(lines)
+
+
 def page() -> str:
     """Return docs/lifecycle.md."""
     parts = [
@@ -110,6 +163,12 @@ def page() -> str:
         table() + "\n",
         _NEVER,
         reasons() + "\n",
+        _ALL_THE_SAME,
+        raw_pages() + "\n",
+        _OVERLAP,
+        overlaps() + "\n",
+        _APART,
+        reasons_apart() + "\n",
     ]
     return "\n".join(parts)
 

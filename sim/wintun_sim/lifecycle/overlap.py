@@ -14,8 +14,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
+from wintun_sim.lifecycle.pages import (
+    HALT_PAGE,
+    INITIALIZE_PAGE,
+    PAUSE_PAGE,
+    PNP_PAGE,
+    POWER_PAGE,
+    SERIALIZATION_PAGE,
+    SHUTDOWN_PAGE,
+    STACK_PAGE,
+)
 from wintun_sim.lifecycle.table import Order
 
 
@@ -83,3 +93,54 @@ OVERLAP: Final[Mapping[tuple[Call, Call], tuple[Order, ...]]] = MappingProxyType
 def may_overlap(order: Order, running: Call, beginning: Call) -> bool:
     """Tell whether ``beginning`` may begin while ``running`` runs on the same adapter."""
     return order in OVERLAP[running, beginning]
+
+
+class Apart(NamedTuple):
+    """Why two calls never overlap, and the page that says so."""
+
+    why: str
+    page: str
+
+
+_OID_REQUESTS: Final = (Call.OID, Call.PENDING_OID, Call.DIRECT_OID, Call.SET_POWER)
+_EVERY: Final = tuple(Call)
+
+_APART: Final[tuple[tuple[Call, tuple[Call, ...], Apart], ...]] = (
+    (
+        Call.INITIALIZE,
+        _EVERY,
+        Apart("NDIS asks nothing of an adapter until MiniportInitializeEx has returned", INITIALIZE_PAGE),
+    ),
+    (
+        Call.HALT,
+        _EVERY,
+        Apart("NDIS halts an adapter when nothing that it asked for is under way, and asks nothing more", HALT_PAGE),
+    ),
+    (Call.SHUTDOWN, _EVERY, Apart("nothing is called after MiniportShutdownEx", SHUTDOWN_PAGE)),
+    (Call.SURPRISE_REMOVE, _EVERY, Apart("PnP operations on an adapter come one after another", PNP_PAGE)),
+    (
+        Call.PAUSE_RESTART,
+        (Call.SEND,),
+        Apart("bindings are paused before the adapter, and restarted after it", STACK_PAGE),
+    ),
+    (Call.PAUSE_RESTART, _EVERY, Apart("PnP operations on an adapter come one after another", PAUSE_PAGE)),
+    (Call.SET_POWER, (Call.SEND,), Apart("NDIS pauses an adapter before it changes its power", POWER_PAGE)),
+    *(
+        (
+            oid,
+            _OID_REQUESTS,
+            Apart("NDIS makes OID requests one after another", SERIALIZATION_PAGE),
+        )
+        for oid in _OID_REQUESTS
+    ),
+)
+"""The first line that speaks of both calls gives the reason."""
+
+
+def why_apart(one: Call, other: Call) -> Apart:
+    """Return why two calls do not overlap, at least in the strict order. Raises ValueError for two that always may."""
+    if len(OVERLAP[one, other]) < len(Order):
+        for call, others, apart in _APART:
+            if (one is call and other in others) or (other is call and one in others):
+                return apart
+    raise ValueError(f"{one.value} and {other.value} may overlap in both orders")

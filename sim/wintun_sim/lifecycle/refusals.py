@@ -11,23 +11,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wintun_sim import ndis
-from wintun_sim.lifecycle.overlap import Call, may_overlap
-from wintun_sim.lifecycle.records import DriverPhase, HandlePhase, Records
-from wintun_sim.lifecycle.table import (
+from wintun_sim.lifecycle.overlap import Call, may_overlap, why_apart
+from wintun_sim.lifecycle.pages import (
     CLEANUP_PAGE,
     CLOSE_PAGE,
     DEVICE_PAGE,
     OID_PAGE,
     PNP_PAGE,
     POWER_PAGE,
+    REGISTER_DEVICE_PAGE,
     SEND_PAGE,
     STACK_PAGE,
-    TABLE,
     UNLOAD_PAGE,
-    Order,
-    State,
-    Trigger,
 )
+from wintun_sim.lifecycle.records import DriverPhase, HandlePhase, Records
+from wintun_sim.lifecycle.table import TABLE, Order, State, Trigger
 from wintun_sim.operations import (
     AdapterOperation,
     Cancel,
@@ -104,9 +102,10 @@ class Refusals(Records):
         if adapter.calls:
             for name, running in adapter.calls.items():
                 if not may_overlap(self.order, running, call):
+                    why, page = why_apart(running, call)
                     return (
                         f"{operation.verb}: {trigger.value} in {adapter.state.value} while the {running.value} {name!r}"
-                        f" is under way: the two never overlap in {self.order.value} order ({cell.page})"
+                        f" is under way: the two never overlap in {self.order.value} order: {why} ({page})"
                     )
         return None
 
@@ -154,7 +153,7 @@ class Refusals(Records):
         if adapter.exists:
             return None
         if adapter.state is State.INITIALIZING:
-            return f"create: adapter {adapter.name!r} has no device before it is initialized ({DEVICE_PAGE})"
+            return f"create: adapter {adapter.name!r} has no device before it is initialized ({REGISTER_DEVICE_PAGE})"
         if Call.HALT in adapter.calls.values():
             return None
         if adapter.handles == 0 or adapter.driver.phase is not DriverPhase.LOADED:

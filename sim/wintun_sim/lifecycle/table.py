@@ -15,25 +15,22 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from wintun_sim.ndis import DDI, KERNEL, NETWORK
-
-STATES_PAGE: Final = f"{NETWORK}/miniport-adapter-states-and-operations"
-INITIALIZE_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_initialize"
-RESTART_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_restart"
-PAUSE_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_pause"
-HALT_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_halt"
-SHUTDOWN_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_shutdown"
-SEND_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_send_net_buffer_lists"
-CANCEL_SEND_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_cancel_send"
-OID_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_oid_request"
-POWER_PAGE: Final = f"{NETWORK}/oid-pnp-set-power"
-PNP_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_device_pnp_event_notify"
-STACK_PAGE: Final = f"{NETWORK}/pausing-a-driver-stack"
-CLEANUP_PAGE: Final = f"{KERNEL}/irp-mj-cleanup"
-CLOSE_PAGE: Final = f"{KERNEL}/irp-mj-close"
-REQUEST_PAGE: Final = f"{KERNEL}/irp-major-function-codes"
-UNLOAD_PAGE: Final = f"{DDI}/ndis/nc-ndis-miniport_unload"
-DEVICE_PAGE: Final = f"{DDI}/ndis/nf-ndis-ndisderegisterdeviceex"
+from wintun_sim.lifecycle.pages import (
+    BINDING_PAGE,
+    CANCEL_SEND_PAGE,
+    HALT_PAGE,
+    INITIALIZE_PAGE,
+    OID_PAGE,
+    PAUSE_PAGE,
+    PNP_PAGE,
+    POWER_PAGE,
+    REQUEST_PAGE,
+    RESTART_PAGE,
+    SEND_PAGE,
+    SHUTDOWN_PAGE,
+    STACK_RESTART_PAGE,
+    STATES_PAGE,
+)
 
 
 class Order(Enum):
@@ -82,13 +79,15 @@ class Cell:
     """One trigger in one state.
 
     ``next`` is the state that follows, or None where the trigger never comes; ``order`` is RAW where it comes in the
-    raw order only; ``page`` allows it, or forbids it and then ``why`` says how.
+    raw order only. ``page`` allows it, or forbids it and then ``why`` says how; where the raw order goes beyond that,
+    ``raw_page`` is the one that has a miniport cope with it all the same.
     """
 
     next: State | None
     order: Order
     page: str
     why: str = ""
+    raw_page: str = ""
 
     def allows(self, order: Order) -> bool:
         """Tell whether the trigger may come in this state and ``order``."""
@@ -102,8 +101,8 @@ def _go(state: State, page: str = STATES_PAGE, why: str = "") -> Cell:
     return Cell(state, Order.STRICT, page, why)
 
 
-def _raw(state: State, page: str, why: str) -> Cell:
-    return Cell(state, Order.RAW, page, why)
+def _raw(state: State, page: str, why: str, raw_page: str) -> Cell:
+    return Cell(state, Order.RAW, page, why, raw_page)
 
 
 def _never(page: str, why: str) -> Cell:
@@ -117,15 +116,18 @@ _DOWN: Final = "nothing is called after MiniportShutdownEx, not even MiniportHal
 _YOUNG: Final = "NDIS asks nothing of an adapter until MiniportInitializeEx has returned"
 
 
-def _row(cells: Mapping[State, Cell], page: str, why: str) -> Row:
-    """Fill the states that ``cells`` leaves out: gone, down and young adapters have reasons of their own."""
+def _row(cells: Mapping[State, Cell], other: Cell | None = None) -> Row:
+    """Fill the states that ``cells`` leaves out: those of living adapters with ``other``; the rest has reasons of its
+    own."""
     rest = {
         State.HALTED: _never(STATES_PAGE, _GONE),
         State.SHUTDOWN: _never(SHUTDOWN_PAGE, _DOWN),
         State.INITIALIZING: _never(INITIALIZE_PAGE, _YOUNG),
     }
-    other = _never(page, why)
-    return MappingProxyType({state: cells.get(state) or rest.get(state) or other for state in State})
+    if other is not None:
+        rest |= dict.fromkeys(_ALIVE, other)
+    row = rest | dict(cells)
+    return MappingProxyType({state: row[state] for state in State})
 
 
 def _end(before: State, after: State, why: str) -> Row:
@@ -135,12 +137,12 @@ def _end(before: State, after: State, why: str) -> Row:
 
 
 def _initialize() -> Row:
-    never = _never(INITIALIZE_PAGE, "an adapter is initialized once")
+    never = _never(STATES_PAGE, "only a Halted adapter is initialized")
     return MappingProxyType({state: _go(State.INITIALIZING) if state is State.HALTED else never for state in State})
 
 
-_PAUSE_PENDING: Final = "NDIS begins no halt, restart or power request until a pause is complete"
-_RESTART_UNDER_WAY: Final = "no other PnP operation begins until a restart is complete"
+_PAUSE_UNDER_WAY: Final = "NDIS begins no other PnP operation until the pause is complete"
+_RESTART_UNDER_WAY: Final = "NDIS begins no other PnP operation until the restart is complete"
 
 TABLE: Final[Mapping[Trigger, Row]] = MappingProxyType(
     {
@@ -148,59 +150,70 @@ TABLE: Final[Mapping[Trigger, Row]] = MappingProxyType(
         Trigger.INITIALIZE_COMPLETE: _end(State.INITIALIZING, State.PAUSED, "no initialize is under way"),
         Trigger.INITIALIZE_FAILED: _end(State.INITIALIZING, State.HALTED, "no initialize is under way"),
         Trigger.RESTART: _row(
-            {State.PAUSED: _go(State.RESTARTING), State.PAUSING: _never(PAUSE_PAGE, _PAUSE_PENDING)},
-            RESTART_PAGE,
-            "only a Paused adapter is restarted",
+            {State.PAUSED: _go(State.RESTARTING), State.PAUSING: _never(PAUSE_PAGE, _PAUSE_UNDER_WAY)},
+            _never(RESTART_PAGE, "only a Paused adapter is restarted"),
         ),
         Trigger.RESTART_COMPLETE: _end(State.RESTARTING, State.RUNNING, "no restart is under way"),
         Trigger.RESTART_FAILED: _end(State.RESTARTING, State.PAUSED, "no restart is under way"),
-        Trigger.PAUSE: _row({State.RUNNING: _go(State.PAUSING)}, PAUSE_PAGE, "only a Running adapter is paused"),
+        Trigger.PAUSE: _row(
+            {
+                State.RESTARTING: _never(RESTART_PAGE, _RESTART_UNDER_WAY),
+                State.RUNNING: _go(State.PAUSING),
+                State.PAUSING: _never(PAUSE_PAGE, _PAUSE_UNDER_WAY),
+            },
+            _never(STATES_PAGE, "only a Running adapter is paused"),
+        ),
         Trigger.PAUSE_COMPLETE: _end(State.PAUSING, State.PAUSED, "no pause is under way"),
         Trigger.HALT: _row(
             {
                 State.PAUSED: _go(State.HALTED),
                 State.RESTARTING: _never(RESTART_PAGE, _RESTART_UNDER_WAY),
-                State.RUNNING: _raw(State.HALTED, HALT_PAGE, "NDIS pauses an adapter before it halts it"),
-                State.PAUSING: _never(PAUSE_PAGE, _PAUSE_PENDING),
-            },
-            HALT_PAGE,
-            "",
+                State.RUNNING: _raw(State.HALTED, STATES_PAGE, "NDIS pauses an adapter before it halts it", HALT_PAGE),
+                State.PAUSING: _never(PAUSE_PAGE, _PAUSE_UNDER_WAY),
+            }
         ),
-        Trigger.SHUTDOWN: _row({state: _go(State.SHUTDOWN) for state in _ALIVE}, SHUTDOWN_PAGE, ""),
+        Trigger.SHUTDOWN: _row({state: _go(State.SHUTDOWN) for state in _ALIVE}),
         Trigger.SEND: _row(
             {
                 State.RUNNING: _go(State.RUNNING),
                 State.PAUSING: _go(State.PAUSING, why="the miniport refuses it with NDIS_STATUS_PAUSED"),
-                State.PAUSED: _raw(State.PAUSED, PAUSE_PAGE, "protocols above a Paused adapter do not send"),
-                State.RESTARTING: _raw(State.RESTARTING, RESTART_PAGE, "protocols wait until the restart is complete"),
-            },
-            SEND_PAGE,
-            "",
+                State.PAUSED: _raw(
+                    State.PAUSED, BINDING_PAGE, "a protocol whose binding is paused sends nothing", PAUSE_PAGE
+                ),
+                State.RESTARTING: _raw(
+                    State.RESTARTING,
+                    STACK_RESTART_PAGE,
+                    "bindings are restarted when the miniport is Running",
+                    SEND_PAGE,
+                ),
+            }
         ),
         Trigger.RECEIVE: _row(
             {
                 State.RUNNING: _go(State.RUNNING),
                 State.PAUSING: _go(State.PAUSING, why="the pause waits for indications that began before it"),
                 State.RESTARTING: _raw(
-                    State.RESTARTING, RESTART_PAGE, "receives may begin before the restart is complete"
+                    State.RESTARTING, STATES_PAGE, "packets flow when the restart is complete", RESTART_PAGE
                 ),
             },
-            STATES_PAGE,
-            "a Paused adapter indicates nothing",
+            _never(STATES_PAGE, "a Paused adapter indicates nothing"),
         ),
-        Trigger.CANCEL_SEND: _row({state: _go(state, CANCEL_SEND_PAGE) for state in _ALIVE}, CANCEL_SEND_PAGE, ""),
-        Trigger.OID: _row({state: _go(state) for state in _ALIVE}, OID_PAGE, ""),
+        Trigger.CANCEL_SEND: _row({state: _go(state, CANCEL_SEND_PAGE) for state in _ALIVE}),
+        Trigger.OID: _row({state: _go(state, OID_PAGE) for state in _ALIVE}),
         Trigger.SET_POWER: _row(
             {
                 State.PAUSED: _go(State.PAUSED, POWER_PAGE),
-                State.RUNNING: _raw(State.RUNNING, POWER_PAGE, "NDIS pauses an adapter before it changes its power"),
-                State.PAUSING: _never(PAUSE_PAGE, _PAUSE_PENDING),
+                State.RUNNING: _raw(
+                    State.RUNNING,
+                    POWER_PAGE,
+                    "NDIS pauses an adapter before it changes its power, unless it is asked not to",
+                    POWER_PAGE,
+                ),
+                State.PAUSING: _never(PAUSE_PAGE, _PAUSE_UNDER_WAY),
                 State.RESTARTING: _never(RESTART_PAGE, _RESTART_UNDER_WAY),
-            },
-            POWER_PAGE,
-            "",
+            }
         ),
-        Trigger.SURPRISE_REMOVE: _row({state: _go(state, PNP_PAGE) for state in _ALIVE}, PNP_PAGE, ""),
+        Trigger.SURPRISE_REMOVE: _row({state: _go(state, PNP_PAGE) for state in _ALIVE}),
         Trigger.REQUEST: MappingProxyType({state: _go(state, REQUEST_PAGE) for state in State}),
     }
 )

@@ -5,7 +5,7 @@ All of it runs in a worker, whose process may die of the image; that is a findin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from wintun_sim.check.machines import CURRENT
 from wintun_sim.check.main import plan
 from wintun_sim.check.task import Task, perform
 from wintun_sim.check.worker import Worker, WorkerDied
-from wintun_sim.scenario import load, shipped
+from wintun_sim.scenario import Scenario, load, shipped
 from wintun_sim.scenario.scenario import VERSIONS
 
 SEED: Final = 1
@@ -34,8 +34,12 @@ PATIENCE: Final = 40.0
 
 @cache
 def tasks() -> tuple[Task, ...]:
-    """Return what is played: the scenarios, the shortest first and once with each version of NDIS, and then walks."""
-    scenarios = {name: load(path) for name, path in shipped().items()}
+    """Return what is played on an image."""
+    return tasks_of({name: load(path) for name, path in shipped().items()})
+
+
+def tasks_of(scenarios: Mapping[str, Scenario]) -> tuple[Task, ...]:
+    """Return scenarios, the shortest first and once with each version of NDIS, and then walks."""
     first = plan(SEED, 0, {}, scenarios)
     first.sort(key=lambda task: sum(1 for _ in task.scenario.operations()) if task.scenario else 0)
     versions = [

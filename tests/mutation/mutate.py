@@ -125,6 +125,10 @@ class Mutant:
         old, new = (" ".join(part.split()) for part in (self.old, self.new))
         return f"{self.kind}: {old} → {new or 'nothing'}" if self.kind != "delete" else f"delete: {old}"
 
+    def key(self) -> tuple[str, ...]:
+        """Return what its reason is found by: stable while other lines come and go."""
+        return self.file, self.context, self.what()
+
 
 def mutants(file: str, text: str) -> list[Mutant]:
     """Return every mutant of a source, in the order of the text."""

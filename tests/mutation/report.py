@@ -1,9 +1,9 @@
 """What a campaign says: how many mutants were found, which survived, and why that is right.
 
 survivors.toml has the reasons. An entry is known by the source, the line of code as it stands there and the words of
-the change, so that it stays right when lines move. Its kind says whether the mutant cannot be told from the driver by
-anybody (``equivalent``), only by calls at once that were not met here (``concurrency``), or could be told and is not
-(``open``).
+the change, in the model by the function too, so that it stays right when lines move. Its kind says whether the mutant
+cannot be told from what it was made of by anybody (``equivalent``), only by calls at once that were not met here
+(``concurrency``), or could be told and is not (``open``).
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ SAME: Final = "the same"
 
 SURVIVORS: Final = Path(__file__).with_name("survivors.toml")
 KINDS: Final = ("equivalent", "concurrency", "open")
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
-Key = tuple[str, str, str]
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Judged:
 
     def key(self) -> Key:
         """Return what its reason is found by."""
-        return self.mutant.file, self.mutant.context, self.mutant.what()
+        return self.mutant.key()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,8 @@ def read_reasons(path: Path = SURVIVORS) -> dict[Key, Reason]:
         if kind not in KINDS or not why:
             raise ValueError(f"{path.name}: {entry}: a kind of {' or '.join(KINDS)} and a reason are wanted")
         for change in entry["changes"]:
-            key = entry["file"], " ".join(entry["line"].split()), change
+            place = [entry[part] for part in ("file", "function", "line") if part in entry]
+            key = (*place[:-1], " ".join(place[-1].split()), change)
             if key in reasons:
                 raise ValueError(f"{path.name}: {key} stands there twice")
             reasons[key] = Reason(kind, why)
@@ -89,8 +89,8 @@ def wrong(verdicts: Sequence[Judged], reasons: dict[Key, Reason], *, whole: bool
     return lines
 
 
-def table(verdicts: Sequence[Judged], reasons: dict[Key, Reason]) -> str:
-    """Return the score of each source, as a Markdown table."""
+def table(verdicts: Sequence[Judged], reasons: dict[Key, Reason], folder: str = "driver") -> str:
+    """Return the score of each source in ``folder``, as a Markdown table."""
     lines = [
         "| source | mutants | compile and differ | found | survive: equivalent | concurrency | open | score |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -103,7 +103,7 @@ def table(verdicts: Sequence[Judged], reasons: dict[Key, Reason]) -> str:
         found = sum(bool(judged.found) for judged in real)
         able = len(real) - kinds["equivalent"]
         score = f"{100 * found / able:.1f} %" if able else "–"
-        title = f"`driver/{name}`" if name != "all" else "all"
+        title = f"`{folder}/{name}`" if name != "all" else "all"
         lines.append(
             f"| {title} | {len(mine)} | {len(real)} | {found} | {kinds['equivalent']} | {kinds['concurrency']}"
             f" | {kinds['open']} | {score} |"
@@ -140,9 +140,23 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def write(document: Path, verdicts: Sequence[Judged], reasons: dict[Key, Reason], *, whole: bool) -> None:
-    """Put what was measured into the page, between its two marks."""
-    before, _, rest = document.read_text("utf-8").partition(BEGIN)
+def write(
+    document: Path,
+    verdicts: Sequence[Judged],
+    reasons: dict[Key, Reason],
+    *,
+    whole: bool,
+    folder: str = "driver",
+    section: str = "measured",
+) -> None:
+    """Put what was measured into the page, between the two marks of a section."""
+    begin, end = f"<!-- {section}: begin -->\n", f"<!-- {section}: end -->\n"
+    before, _, rest = document.read_text("utf-8").partition(begin)
     which = "all mutants" if whole else f"a sample: `--sample {len(verdicts)}`"
-    parts = [f"Measured with {which}.\n", table(verdicts, reasons), stages(verdicts), left_over(verdicts, reasons)]
-    document.write_text(before + BEGIN + "\n".join(parts) + END + rest.partition(END)[2], "utf-8")
+    parts = [
+        f"Measured with {which}.\n",
+        table(verdicts, reasons, folder),
+        stages(verdicts),
+        left_over(verdicts, reasons),
+    ]
+    document.write_text(before + begin + "\n".join(parts) + end + rest.partition(end)[2], "utf-8")

@@ -32,8 +32,8 @@ from tests.mutation.report import DOES_NOT_COMPILE, SAME, Judged, Key, Reason
 from wintun_sim.errors import UnavailableError, WintunSimError
 
 PARTS: Final = (
-    *("core.py", "pump.py", "stack.py", "client.py", "oids.py", "requests.py"),
-    *("machine.py", "limits.py", "attributes.py"),
+    *("requests.py", "core.py", "life.py", "pump.py", "sending.py", "client.py", "oids.py"),
+    *("attributes.py", "limits.py", "machine.py"),
 )
 """What CURRENT runs through, one operation at a time."""
 

@@ -22,6 +22,7 @@ from wintun_sim.lifecycle.records import Adapter, Driver, DriverPhase, Handle, H
 from wintun_sim.lifecycle.refusals import CALLS, REFUSALS, Refusals
 from wintun_sim.lifecycle.table import TABLE, State
 from wintun_sim.operations import (
+    FILLER,
     AdapterOperation,
     CancelSend,
     Cleanup,
@@ -228,7 +229,7 @@ class Ledger(Refusals):
                     and operation.oid == ndis.OID_PNP_SET_POWER
                     and operation.kind is OidKind.SET
                 ):
-                    adapter.power = int.from_bytes(operation.data.ljust(4, b"\xa5")[:4], "little")
+                    adapter.power = int.from_bytes(operation.data.ljust(4, bytes([FILLER]))[:4], "little")
 
     def _observe_returned(self, event: Returned) -> None:
         operation = self._under_way.get(event.operation)

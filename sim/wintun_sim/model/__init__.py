@@ -1,10 +1,11 @@
 """The adapter as a program to read: small steps, each of which is all that happens while nobody else gets in between.
 
-Read it in this order:
+Begin with :mod:`wintun_sim.lifecycle`, which explains the words and what Windows wants of an adapter. Then read this
+package, in this order; whoever wants to understand pause and nothing else can stop after ``life``:
 
 ``requests``  what is handed to an adapter: NBLs, file objects, reads and writes
 ``core``      what all calls share: the state, who may come in, what goes out
-``life``      what moves an adapter from state to state: initialize, restart, pause, halt, shutdown, power
+``life``      what moves an adapter from state to state: initialize, restart, pause, power, halt, shutdown
 ``pump``      packets meet reads
 ``sending``   what the stack sends, and cancels
 ``client``    what a client asks: create, cleanup, close, read, write, cancel
@@ -13,6 +14,10 @@ Read it in this order:
 ``repairs``   the same with one repair taken back, each a small class; ``revisions`` puts them together
 ``machine``   the model as a machine, operations in and events out
 ``interleave``  several calls at once, step by step; ``space`` and ``outcomes`` find all that may come of them
+
+The driver in C tells the same: ``core`` is its ``state.c``, ``irp.c`` and ``link.c``, ``life`` its ``lifecycle.c`` and
+``state.c``, ``pump`` its ``serve.c``, ``sending`` its ``send.c`` and ``send_queue.c``, ``client`` its ``device.c``,
+``read_queue.c`` and ``receive.c``, ``oids`` its ``oid.c``.
 """
 
 from wintun_sim.model.adapter import CURRENT, Adapter

@@ -1,4 +1,8 @@
-"""The adapter as it is: every handler and dispatch routine together."""
+"""The adapter as it is: every handler and dispatch routine together.
+
+Its parts are classes of their own only so that each can be read by itself; ``Oids`` brings ``Life`` with it, since a
+power state is set by an OID.
+"""
 
 from __future__ import annotations
 

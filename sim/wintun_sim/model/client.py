@@ -2,6 +2,9 @@
 
 The I/O manager knows nothing of NDIS's states. A request is let in from the device's registration until halt, and holds
 the rundown until its completion call has returned; one that comes later finds nothing but the device object.
+
+While the adapter is paused, creates, closes and reads go on as ever: none of them is a packet on its way. A write is
+one, so it is refused, and a write that came before the pause is waited for.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class Client(Pump):
     __slots__ = ()
 
     def create(self, operation: str, file: FileObject) -> Steps:
-        """IRP_MJ_CREATE: one more handle; the first one connects the link."""
+        """IRP_MJ_CREATE: one more handle; the first one connects the link, as if a cable were put in."""
         if not self.admit_request():
             self.reject(operation, file)
             return
@@ -70,7 +73,11 @@ class Client(Pump):
         return self.flush(ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
 
     def cleanup(self, operation: str, file: FileObject) -> Steps:
-        """IRP_MJ_CLEANUP: the handle's reads are cancelled, oldest first, and no more of them may wait."""
+        """IRP_MJ_CLEANUP: the handle's reads are cancelled, oldest first, and no more of them may wait.
+
+        The last user handle is closed, and nobody is there to read what they would bring (…/kernel/irp-mj-cleanup). The
+        mark on the file object is for a read that was let in before and is not queued yet.
+        """
         if not self.admit_request():
             self.reject(operation, file)
             return
@@ -99,7 +106,12 @@ class Client(Pump):
         self.complete(operation, file, ndis.STATUS_SUCCESS)
 
     def read(self, request: ReadRequest) -> Steps:
-        """IRP_MJ_READ: the request waits for packets; whoever has some, this call included, fills it."""
+        """IRP_MJ_READ: the request waits for packets; whoever has some, this call included, fills it.
+
+        The rundown is held twice: by the call, until it returns, and by the read, until it is complete, which may be
+        long before the call returns, or long after. The read is pending from the step in which it is queued
+        (…/kernel/cancel-safe-irp-queues): from there on others complete it, cancel it, or hand it on.
+        """
         if not self.admit_request():
             self.reject(request.operation, request.file)
             return
@@ -124,7 +136,10 @@ class Client(Pump):
         return check_length(request.length, SMALLEST_READ)
 
     def cancel(self, request: ReadRequest) -> Steps:
-        """IoCancelIrp: a read that waits is taken out of the queue; one in hand completes as if nothing had been."""
+        """IoCancelIrp: a read that waits is taken out of the queue; one in hand completes as if nothing had been.
+
+        Whether it waits, and that it no longer does, is one step: who takes a read out of the queue completes it.
+        """
         request.cancelled = True
         if request in self.reads:
             self.reads.remove(request)
@@ -134,7 +149,11 @@ class Client(Pump):
     # Writes
 
     def write(self, request: WriteRequest) -> Steps:
-        """IRP_MJ_WRITE: records are received until one is over-long or cut short; what is not IP is skipped."""
+        """IRP_MJ_WRITE: records are received until one is over-long or cut short; what is not IP is skipped.
+
+        It counts as active while its packets are with the stack: this is how a pause waits for receive indications, of
+        which none may be under way when the adapter is Paused (…/network/pausing-an-adapter).
+        """
         if not self.admit_request():
             self.reject(request.operation, request.file)
             return
@@ -155,7 +174,9 @@ class Client(Pump):
     def receive(self, request: WriteRequest, packets: list[bytes]) -> Steps:
         """Indicate packets to the stack, in chains of at most 256, and count what came of them when all is over.
 
-        A chain is one call, so the packets of one arrive together. The caller's next step is the last one's rest.
+        A chain is one call of NdisMIndicateReceiveNetBufferLists, with NDIS_RECEIVE_FLAGS_RESOURCES: the stack has to
+        give the packets back before that call returns, and MiniportReturnNetBufferLists is never called. What is
+        counted at the end belongs to the step of the caller that follows.
         """
         good = [packet for packet in packets if is_ip(packet)]
         for chain in self.chains(good):

@@ -1,8 +1,23 @@
 """What everybody shares: the adapter's state, and the few things that all its calls do with it.
 
-Everything between two ``yield`` is one step: no other processor gets in between. A step that reads and writes what
-others share is what the driver does in one hold of its lock; a step that makes an event is a call out of the driver,
-during which no lock is held. The words of a ``yield`` say where the call stands when another one may come in.
+How to read the program
+=======================
+
+Each handler is a generator. Everything between two ``yield`` is one *step*, in which no other processor gets in
+between; at a ``yield`` any other call may take steps of its own, and its words say where this call stands then. A step
+that reads or writes what others share is what the driver does in one hold of its lock. A step that makes an event is a
+call out of the driver, during which it holds no lock: the stack or the client may come back in from there.
+
+So a race is two calls whose steps can be put in an order that somebody did not think of. What must not be torn apart
+stands in one step, and that is all the synchronisation there is.
+
+Two counts hold everything together, and must not be taken for each other:
+
+``active``   packets that are on their way, in either direction. A *pause* waits until there are none.
+``rundown``  requests of clients that are inside the driver. *Halt* waits until there are none.
+
+A read that waits for packets is in the second and not in the first: so a client may sleep through a pause, and halt
+must wake it.
 """
 
 from __future__ import annotations
@@ -26,7 +41,11 @@ from wintun_sim.operations import (
 
 
 class Until:
-    """A point where a call waits: it may go on when ``ready()``, and its next step follows at once."""
+    """A point where a call waits: it may go on when ``ready()``, and its next step follows at once.
+
+    Only halt and low power wait like this. NDIS calls them at PASSIVE_LEVEL, where a handler may wait, and takes their
+    return for their end. A pause has no need of it: it may end after its handler has returned.
+    """
 
     __slots__ = ("ready", "words")
 
@@ -53,18 +72,21 @@ class Core:
     """The state of one adapter, and its primitives.
 
     ===================  ==========================================================================================
-    ``published``        the device object points at this adapter (from initialize to halt)
-    ``rundown``          admitted requests whose completion call has not returned; ``rundown_closed`` by halt
     ``state, power``     NDIS's state; D0…D3
-    ``handles``          creates less closes
-    ``queue``            the send queue, oldest first; its head may be half read
-    ``copying``          the NBLs of which NET_BUFFERs are being copied, in the queue or not; one in the queue heads it
+    ``queue``            the send queue, oldest NBL first; the head may be half read
+    ``copying``          the NBLs of which packets are being copied into a read, one entry for each such copy; the NBL
+                         may still head the queue. Whoever flushes or cancels leaves them to whoever copies
     ``active``           NBLs owned, and sends and writes that were let in and are still inside
     ``pausing``          the pause that returned NDIS_STATUS_PENDING and waits until ``active`` is 0
     ``reads``            the reads that wait for packets, oldest first; ``reads_closed`` by halt
-    ``serving``          somebody serves reads and will look at both queues again
-    ``link_changes``     between no handle and some, since initialize: odd is connected; ``link_indicated`` of them
-                         were indicated; ``indicating``: somebody indicates the rest
+    ``serving``          somebody fills reads, and will look at both queues again before it stops
+    ``handles``          creates less closes
+    ``link_changes``     how often there was a first handle or no handle any more: odd is connected.
+                         ``link_indicated`` of them were indicated; ``indicating``: somebody indicates the rest
+    ``published``        the device leads to this adapter (from initialize to halt)
+    ``rundown``          requests inside, each until its completion call has returned; ``rundown_closed`` by halt.
+                         In the driver run-down protection (…/kernel/run-down-protection), which lives in the
+                         device's extension, since a request may come when the adapter is gone
     ``ending``           NDIS has begun to halt the adapter or to shut it down: the stack sends nothing more
     ``sending_again``    the stack is in one of its completion handlers, sending an NBL once more
     the statistics       octets and packets out and in, errors out and in, discards out
@@ -126,7 +148,11 @@ class Core:
     # Who may come in
 
     def refuse_traffic(self) -> int:
-        """Return why neither a send nor a write may go on now, or STATUS_SUCCESS."""
+        """Return why neither a send nor a write may go on now, or STATUS_SUCCESS.
+
+        NDIS_STATUS_PAUSED is what the page of MiniportPause wants, NDIS_STATUS_LOW_POWER_STATE that of
+        OID_PNP_SET_POWER; for a client's write they are this adapter's choice.
+        """
         if self.state is not State.RUNNING:
             return ndis.STATUS_NDIS_PAUSED
         if self.power != PowerState.D0:
@@ -141,7 +167,12 @@ class Core:
         return True
 
     def leave(self, count: int) -> Steps:
-        """Take ``count`` off the active transactions; whoever brings them to 0 ends the pause that waits for it."""
+        """Take ``count`` off the active transactions; whoever brings them to 0 ends the pause that waits for it.
+
+        That the count falls, that it is found to be 0, and that the pause is taken from ``pausing`` is one step: were
+        it three, two calls that leave at once could both find 0, and complete the pause twice. Only then, with no lock
+        held, NdisMPauseComplete is called (…/ddi/ndis/nf-ndis-ndismpausecomplete): NDIS may restart the adapter there.
+        """
         self.active -= count
         if self.pausing is not None and self.may_end_pause():
             pause, self.pausing = self.pausing, None
@@ -151,7 +182,7 @@ class Core:
             yield "NDIS knows that the adapter is paused, and may restart it"
 
     def may_end_pause(self) -> bool:
-        """Tell whether nothing is left for a pause to wait for."""
+        """Tell whether nothing is left for a pause to wait for: no packet is on its way."""
         return self.active == 0
 
     def end_pause(self) -> None:
@@ -162,7 +193,11 @@ class Core:
     # What goes out
 
     def complete_nbl(self, nbl: SentNbl) -> Steps:
-        """Give an NBL back to the stack, with the verdict on it. The stack may send it again before it lets go."""
+        """NdisMSendNetBufferListsComplete: give an NBL back to the stack, with the verdict on it.
+
+        From here on the NBL is the stack's, which may send it again before the call returns (it is told here for once,
+        though it is no step of the adapter's): this is why nobody holds a lock here.
+        """
         again = self.is_sent_again(nbl)
         self.events.append(NblCompleted(nbl.operation, nbl.index, nbl.status, again))
         if again:
@@ -177,11 +212,15 @@ class Core:
         return nbl.again and not (self.ending or self.sending_again)
 
     def send(self, nbls: Iterable[SentNbl]) -> Steps:
-        """MiniportSendNetBufferLists, which is told further on: what comes back may come in again by it."""
+        """MiniportSendNetBufferLists, which is told in ``sending``: what goes back may come in again by it."""
         raise NotImplementedError
 
     def give_back(self, nbls: list[SentNbl]) -> Steps:
-        """Complete NBLs that were taken out of the queue; from that step on they were the caller's alone."""
+        """Complete NBLs that were taken out of the queue; from that step on they were the caller's alone.
+
+        They count as active until the stack has them all back. Were they counted off when they leave the queue, a pause
+        could be complete while the stack still waits for them.
+        """
         if nbls:
             for nbl in nbls:
                 yield "an NBL is out of the queue and its status decided; it goes back to the stack without a lock"
@@ -190,12 +229,12 @@ class Core:
             yield from self.leave(len(nbls))
 
     def complete(self, operation: str, file: FileObject, status: int, information: int = 0) -> None:
-        """Complete an admitted request other than a read with data, and let go of the rundown."""
+        """IoCompleteRequest of an admitted request other than a read with data; and let go of the rundown."""
         self.events.append(IrpCompleted(operation, file.name, status, information))
         self.rundown -= 1
 
     def complete_read(self, request: ReadRequest, status: int) -> None:
-        """Complete an admitted read, with its packets if that is a success, and let go of the rundown."""
+        """IoCompleteRequest of an admitted read, with its packets if that is a success; and let go of the rundown."""
         if status == ndis.STATUS_SUCCESS:
             data = self.bundle_of(request)
             self.events.append(IrpCompleted(request.operation, request.file.name, status, len(data), data))
@@ -220,7 +259,9 @@ class Core:
     def flush(self, status: int) -> list[SentNbl]:
         """Empty the send queue, with ``status`` for each NBL in it, and return those that are to be given back.
 
-        An NBL of which NET_BUFFERs are being copied gets the status too, but is left to whoever copies.
+        The caller does it in the very step in which sends begin to be refused: so nothing slips into a queue that was
+        just emptied, to stay there through the pause. An NBL of which packets are being copied gets the status too, but
+        is left to whoever copies, or it would be completed twice.
         """
         flushed = []
         for nbl in self.queue:
@@ -232,7 +273,12 @@ class Core:
         return flushed
 
     def indicate_link(self) -> Steps:
-        """Indicate all changes of the link that were not indicated yet, unless somebody is at it and will see ours."""
+        """NdisMIndicateStatusEx: indicate the link's changes that were not, unless somebody is at it and will see ours.
+
+        Microsoft asks for no indication without a change (…/network/ndis-status-link-state). Changes are counted, and
+        not just the last state kept, so that of two that follow each other closely neither is left out; and one call at
+        a time indicates, so that none overtakes another.
+        """
         if self.indicating:
             return
         self.indicating = True

@@ -1,5 +1,8 @@
 """What NDIS may ask and set: the OIDs, with the length that each demands.
 
+An OID names a value that NDIS may ask for or set. Requests are made at PASSIVE_LEVEL, one after another, in every state
+between initialize and halt: a paused adapter answers them too (…/ddi/ndis/nc-ndis-miniport_pause).
+
 The rules of lengths are those of …/drivers/ddi/ndis/nc-ndis-miniport_oid_request; what each OID means has a page of
 its own under learn.microsoft.com/windows-hardware/drivers/network.
 """
@@ -13,7 +16,7 @@ from wintun_sim import ndis
 from wintun_sim.model.core import Core, Steps
 from wintun_sim.model.life import Life
 from wintun_sim.model.limits import LARGEST_BUNDLE, LARGEST_PACKET
-from wintun_sim.operations import Oid, OidCompleted, OidKind, PowerState
+from wintun_sim.operations import FILLER, Oid, OidCompleted, OidKind, PowerState
 
 VENDOR_DESCRIPTION: Final = b"Wintun Tunnel\0"
 VENDOR_ID: Final = 0x00FFFFFF
@@ -85,7 +88,8 @@ class Oids(Life):
         elif request.direct:
             self.complete_oid(request.name, ndis.NDIS_STATUS_INVALID_OID)
         elif request.kind is OidKind.SET:
-            buffer = request.data + bytes([0xA5]) * min(request.length - len(request.data), 8)
+            # No value that is looked at is longer than a ULONG, and a buffer may be of any length.
+            buffer = request.data + bytes([FILLER]) * min(request.length - len(request.data), _ULONG.size)
             yield from self.set_oid(request.name, request.oid, buffer, request.length)
         else:
             yield from self.query_oid(request)

@@ -1,11 +1,18 @@
 """Serving reads: packets that the stack sent meet the reads that wait for them.
 
-One call at a time serves an adapter, so that packets keep their order over all reads. A call that has queued a packet
-or a read and finds somebody serving leaves it to that one, who looks at both queues again before it stops. Nothing is
-forgotten, because looking, finding nothing and stopping are one step.
+There are two queues, of NBLs and of reads, and who puts something into one of them serves: it fills the oldest read
+with the oldest packets, as long as there is one of each. One call at a time serves an adapter, so that packets keep
+their order over all reads. A call that has queued a packet or a read and finds somebody serving leaves it to that one,
+who looks at both queues again before it stops. Nothing is forgotten, because looking, finding nothing and stopping are
+one step.
 
-A read takes all packets that it has room for in one step, and their NBLs go back together: so the lock, and the call to
-NDIS, are paid for a bundle and not for a packet.
+A read takes all packets that it has room for in one step; then they are copied without a lock, which takes long and may
+be interrupted by anything: a pause, a cancel, the halt. Meanwhile their NBLs are in ``copying``, and the read is in no
+queue, so nobody else completes them. The NBLs go back together: so the lock, and the call to NDIS, are paid for a
+bundle and not for a packet.
+
+Pauses do not stop it. Reads are filled in every state, as long as packets are queued; but a pause has just emptied the
+queue, and nothing enters it until the restart.
 """
 
 from __future__ import annotations
@@ -27,7 +34,7 @@ def nbls_of(taken: list[Taken]) -> list[SentNbl]:
 
 
 class Pump(Core):
-    """The steps of serving."""
+    """The steps of serving. A packet in hand counts as active by its NBL, so a pause waits for its copy."""
 
     __slots__ = ()
 
@@ -76,7 +83,7 @@ class Pump(Core):
         """Take as many packets as ``read`` has room for: their NBLs cannot be completed by anyone else now."""
         room, most = self.room_in(read), self.most_packets(read)
         taken: list[Taken] = []
-        while self.queue and len(taken) < most and self.fits(room):
+        while self.queue and len(taken) < most and self.reserve(room):
             taken.append(self.advance())
         self.copying += nbls_of(taken)
         return taken
@@ -89,8 +96,8 @@ class Pump(Core):
         """Return how many packets may be taken for ``read`` at once: as many as there are."""
         return sys.maxsize
 
-    def fits(self, room: Room) -> bool:
-        """Take the next packet's record out of ``room``, and tell whether there was enough."""
+    def reserve(self, room: Room) -> bool:
+        """Take the next packet's record out of ``room``; False, and nothing is taken, if it does not fit."""
         nbl = self.queue[0]
         packet = nbl.packets[nbl.next]
         return len(packet) <= LARGEST_PACKET and room.take(packet)
@@ -106,7 +113,10 @@ class Pump(Core):
         return nbl, position
 
     def fail(self, nbl: SentNbl, status: int) -> None:
-        """Note that a NET_BUFFER of ``nbl`` failed: the first failure counts, and none after a flush or cancel."""
+        """Note that a NET_BUFFER of ``nbl`` failed: the first failure counts, and none after a flush or cancel.
+
+        A flush, a cancel or an overflow has left its own status in the NBL, which is what happened to it as a whole.
+        """
         if nbl.status == ndis.NDIS_STATUS_SUCCESS:
             nbl.status = status
 
@@ -133,7 +143,7 @@ class Pump(Core):
             yield from self.end_nbls(ended)
 
     def end_nbls(self, nbls: list[SentNbl]) -> Steps:
-        """Complete NBLs of which nothing is left."""
+        """Complete NBLs of which nothing is left; they count as active until the stack has them all back."""
         for nbl in nbls:
             yield "nothing is left of an NBL; it goes back to the stack without a lock"
             yield from self.complete_nbl(nbl)
@@ -146,7 +156,11 @@ class Pump(Core):
         self.fail(nbl, ndis.NDIS_STATUS_RESOURCES)
 
     def end_read(self, read: ReadRequest) -> Steps:
-        """Complete a read that is as full as it can be now; one whose only packets failed waits again, at the head."""
+        """Complete a read that is as full as it can be now; one whose only packets failed waits again, at the head.
+
+        It was in no queue while it was in hand. Whoever cancels it then, cleans up its handle or halts can only leave a
+        mark, so an empty one is asked for that mark in the step in which it would go back.
+        """
         if read.packets:
             yield "the next packet does not fit, or there is none; the read completes without a lock"
             self.complete_read(read, ndis.STATUS_SUCCESS)

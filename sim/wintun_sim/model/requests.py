@@ -1,7 +1,10 @@
 """What is handed to the adapter: NBLs from the stack, file objects and requests from clients.
 
-This is also where bundles begin and end: the adapter exchanges packets, and what a client's buffer holds is coded here,
-by the codec that the driver uses.
+Each is somebody else's, on loan: an NBL until it is completed, an IRP likewise, a file object until it is closed.
+
+This is also where *bundles* begin and end. A read or a write carries many packets, one record behind the other, each
+with a header and padding. The adapter exchanges packets, and what a client's buffer holds is coded here, by the codec
+that the driver uses.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from wintun_sim.operations import Nbl
 class SentNbl:
     """One NET_BUFFER_LIST on its way through the adapter.
 
-    ``next`` is the position of the first NET_BUFFER that was not taken yet, ``queued`` tells whether the NBL is in the
+    ``packets`` are the data of its NET_BUFFERs; those whose positions are in ``unmapped`` cannot be mapped, and so not
+    copied. ``next`` is the position of the first one that was not taken yet, ``queued`` tells whether the NBL is in the
     send queue, ``status`` is the verdict so far. ``again``: the stack sends it once more when it gets it back.
     """
 

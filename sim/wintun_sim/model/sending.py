@@ -1,4 +1,10 @@
-"""Sends: what the stack hands to the adapter, and what becomes of it when there is too much, or a change of mind."""
+"""Sends: what the stack hands to the adapter, and what becomes of it when there is too much, or a change of mind.
+
+A miniport accepts every send (…/ddi/ndis/nc-ndis-miniport_send_net_buffer_lists): what it will not take it completes at
+once with the reason, and what it cannot deliver yet it queues. This one delivers to a client that may not read for
+hours, so the queue has a limit, and beyond it the oldest NBL is dropped: of packets that are late anyway, the newest
+are worth most.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +29,11 @@ class Sending(Pump):
     def send(self, nbls: Iterable[SentNbl]) -> Steps:
         """MiniportSendNetBufferLists: the NBLs are queued one by one, then waiting reads are served.
 
-        For each NBL the adapter is asked anew, in the step that queues it; once it refuses one, the rest of the chain
-        goes back with it. A send that is refused from the beginning is not counted as active: nobody puts off a pause
-        by knocking at the door.
+        For each NBL the adapter is asked anew, in the step that queues it: a pause that comes between has emptied the
+        queue, and nothing may enter it afterwards. Once one is refused, the rest of the chain goes back with it.
+
+        The send itself counts as active while it is inside, since it goes on to touch the adapter when its last NBL is
+        back. One that is refused from the beginning does not: nobody puts off a pause by knocking at the door.
         """
         refusal = self.refuse_send()
         admitted = not refusal
@@ -76,7 +84,10 @@ class Sending(Pump):
         return [nbl] if nbl not in self.copying else []
 
     def cancel_send(self, cancel_id: int) -> Steps:
-        """MiniportCancelSend: what is queued under that id goes back; of an NBL already half read, the rest."""
+        """MiniportCancelSend: what is queued under that id goes back; of an NBL already half read, the rest.
+
+        What is not queued any more is not found, and ends by itself (…/ddi/ndis/nc-ndis-miniport_cancel_send).
+        """
         cancelled = self.take_out(cancel_id)
         yield "NBLs were taken out of the queue, if there were any"
         yield from self.give_back(cancelled)

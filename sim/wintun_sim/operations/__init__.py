@@ -16,6 +16,7 @@ from wintun_sim.operations.machine import Attributes, Counters, Machine
 from wintun_sim.operations.operation import (
     DEFAULT_ADAPTER,
     DEFAULT_DRIVER,
+    FILLER,
     Account,
     AdapterOperation,
     Cancel,
@@ -47,6 +48,7 @@ from wintun_sim.operations.operation import (
 __all__ = [
     "DEFAULT_ADAPTER",
     "DEFAULT_DRIVER",
+    "FILLER",
     "Account",
     "AdapterOperation",
     "Attributes",

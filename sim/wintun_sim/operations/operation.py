@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 DEFAULT_ADAPTER = "adapter"  # the name of the Initialize to which operations belong that name none
 DEFAULT_DRIVER = "driver"  # likewise of the Load
+FILLER: Final = 0xA5
+"""What fills the buffers of clients and of OID requests beforehand, so that one sees which bytes a driver wrote."""
 
 
 class PowerState(IntEnum):
@@ -166,7 +168,7 @@ class Oid(AdapterOperation):
     """MiniportOidRequest of ``kind`` about ``oid``, or MiniportDirectOidRequest when ``direct``.
 
     ``length`` is the InformationBufferLength in bytes; a set (or method) request's ``data`` fills the buffer's
-    beginning, the rest is 0xA5.
+    beginning, the rest is ``FILLER``.
     """
 
     verb: ClassVar[str] = "oid"
@@ -233,7 +235,7 @@ class Close(HandleOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read(HandleOperation):
-    """IRP_MJ_READ with a client buffer of ``length`` bytes, filled with 0xA5 beforehand."""
+    """IRP_MJ_READ with a client buffer of ``length`` bytes, filled with ``FILLER`` beforehand."""
 
     verb: ClassVar[str] = "read"
     length: int = 61_440

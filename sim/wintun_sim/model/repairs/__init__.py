@@ -4,6 +4,9 @@ A class here says how the published driver of April 2019 behaved, and why that h
 concerned and nothing else, so any of them can be combined (:mod:`wintun_sim.model.revisions`). Two repairs that no
 sequence of calls can show have no class: sizes that were loaded twice from memory that the client can change, and reads
 beyond a buffer's end.
+
+``reading``, ``sending`` and ``states`` have the repairs, by what they are about; ``old_pause`` is no repair of ours but
+what the commit before was about; ``undefined`` says where nobody can foretell what the published driver does.
 """
 
 from wintun_sim.model.repairs.old_pause import OldPause

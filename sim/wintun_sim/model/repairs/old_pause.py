@@ -1,4 +1,18 @@
-"""The pause of the driver before the commit from which CURRENT descends: it cut the client off."""
+"""The pause of the driver before the commit from which CURRENT descends: it cut the client off.
+
+That pause set the count of handles to 0, since it took a paused adapter for one without clients, and all requests were
+refused until the restart, closes too. But a handle is the client's, and no pause closes it::
+
+    the client        the stack        count    link
+    opens                                  1    up
+                      pauses               0    down
+                      restarts             0    down
+    closes                                -1    down
+    opens                                  0    down
+
+From here on the client has an open handle that counts for nothing. No two calls overlap, and none is wrong by itself:
+nobody had thought of this order of them, until Microsoft's NDIS tests came along with a client that kept its handle.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +27,9 @@ from wintun_sim.operations import LinkChanged
 class OldPause(Adapter):
     """No repair of ours, but what the commit before it was about: a pause cut the client off.
 
-    All requests were refused while not Running or asleep, pending reads were cancelled, and the reference count set to
-    0, whatever handles were open. A client that kept its handle then closed it: the count went negative, and from then
-    on an open device counted as closed. So the stack never sent to a client that was there.
+    All requests were refused while not Running or asleep, pending reads were cancelled, and the reference count was set
+    to 0, whatever handles were open. A late close made it negative, and from then on an open device counted as closed:
+    the link was down, and the stack never sent to a client that was there.
     """
 
     files = 0

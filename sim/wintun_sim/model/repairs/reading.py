@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wintun_sim import ndis
 from wintun_sim.model.adapter import Adapter
 from wintun_sim.model.client import check_length
 from wintun_sim.model.core import Steps
 from wintun_sim.model.limits import RECORD_HEADER, SMALLEST_READ, record_size
 from wintun_sim.model.requests import ReadRequest, Room, SentNbl
-
-FILLER: Final = 0xA5
-"""What the host fills a client's buffer with, so that one sees which bytes a driver wrote."""
+from wintun_sim.operations import FILLER
 
 
 class ZeroPadding(Adapter):

@@ -18,8 +18,8 @@ from wintun_sim.operations import LinkChanged, PowerState, ShutdownAction
 class LinkDuplicates(Adapter):
     """Every create and every close indicated the link as it was then, changed or not.
 
-    NDIS passes each indication on to the stack, which takes it for a change; and two made at once could overtake each
-    other, so that the last one was the wrong one.
+    Microsoft asks drivers to indicate changes alone (…/network/ndis-status-link-state). And two indications made at
+    once could overtake each other, so that the last one was the wrong one.
     """
 
     def indicate_link(self) -> Steps:
@@ -33,8 +33,8 @@ class LinkDuplicates(Adapter):
 class LowPower(Adapter):
     """Any power state was accepted, and sleep changed nothing but that sends and writes were refused.
 
-    NDIS wants what is queued back before the device sleeps, and waits for it. Values that are no power state were taken
-    too: 0 for awake, what is beyond D3 for asleep.
+    NDIS wants what is queued back before the device sleeps (…/network/oid-pnp-set-power), and the stack waits for it.
+    Values that are no power state were taken too: 0 for awake, what is beyond D3 for asleep.
     """
 
     def is_power_state(self, state: int) -> bool:
@@ -90,7 +90,10 @@ class Shutdown(Adapter):
 
 
 class Version(Adapter):
-    """The driver registered for NDIS 6.30 at most, the newest of its time: no later Windows gave it what came since."""
+    """The driver registered for NDIS 6.30 at most, that of Windows 8: no later Windows gave it what had come since.
+
+    Which Windows has which NDIS is listed at …/network/overview-of-ndis-versions.
+    """
 
     newest_ndis = (6, 30)
 
@@ -98,8 +101,17 @@ class Version(Adapter):
 class HaltRundown(Adapter):
     """Halt cancelled the waiting reads, unpublished the context and freed it, without waiting for those inside.
 
-    They go on in memory that is no longer theirs. And in any state but Paused halt returned without releasing anything:
-    the device, the memory and the reads stayed behind, and with them the driver.
+    They go on in memory that is no longer theirs. It takes one request that is late::
+
+        a read                               halt
+        sees that the device leads to the
+        adapter, and goes in
+                                             cancels the reads that wait
+                                             unpublishes the adapter and frees it
+        queues itself in the freed adapter
+
+    And in any state but Paused halt returned without releasing anything: the device, the memory and the reads stayed
+    behind, and with them the driver, until a reboot.
     """
 
     abandoned = False

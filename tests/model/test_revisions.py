@@ -4,6 +4,7 @@ Each line of the table is a short story on two adapters that differ in that repa
 typed from the adapter's description, what the other does from the published driver's.
 """
 
+import ast
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -34,9 +35,19 @@ from tests.model.world import (
     sent,
 )
 from wintun_sim.errors import UsageError
-from wintun_sim.model import BEFORE, CURRENT, REPAIRS, REVISIONS, UPSTREAM, UndefinedUpstream, revision, taken_back
+from wintun_sim.model import (
+    BEFORE,
+    CURRENT,
+    REPAIRS,
+    REVISIONS,
+    UPSTREAM,
+    UndefinedUpstream,
+    repairs,
+    revision,
+    taken_back,
+)
 from wintun_sim.model.limits import QUEUE_LIMIT
-from wintun_sim.model.repairs import PLACES
+from wintun_sim.model.repairs import PLACES, undefined
 from wintun_sim.model.requests import SentNbl
 from wintun_sim.operations import Event, IrpCompleted, OidCompleted, OidKind
 
@@ -262,5 +273,25 @@ def test_the_page_on_revisions_has_every_repair_and_every_undefined_place() -> N
     for repair in REPAIRS.values():
         modelled = "no" if repair.taken_back is None else "yes"
         assert f"| {repair.name} | {repair.upstream} | {repair.current} | {modelled} |\n" in text
-    rows = [f"| {place} | {what} |" for place, what in PLACES.items()]
-    assert [line for line in text.splitlines() if line in rows] == rows
+    sections = dict(section.split("\n", 1) for section in text.split("\n## ")[1:])
+    assert [row[0] for row in table_of(sections["The repairs"])] == list(REPAIRS)
+    assert dict(table_of(sections["What upstream leaves undefined"])) == PLACES
+
+
+def table_of(text: str) -> list[list[str]]:
+    """Return the cells of the one table in a Markdown text, without its head."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [row.strip("| ").split(" | ") for row in rows[2:]]
+
+
+def test_every_place_is_one_where_the_model_gives_up_and_there_are_no_others() -> None:
+    """The list is kept by hand, beside the steps that raise: what raises without it would be a surprise to a user."""
+    constants = {name: place for name, place in vars(undefined).items() if isinstance(place, str) and name.isupper()}
+    raised = set()
+    for path in Path(repairs.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UndefinedUpstream":
+                place = node.args[0]
+                assert isinstance(place, ast.Name), f"{path.name}:{node.lineno}: give the place by its constant"
+                raised.add(constants[place.id])
+    assert raised == set(PLACES) == set(constants.values())

@@ -18,8 +18,8 @@ _INTRODUCTION = """\
 # The life of an adapter
 
 This page is made from the tables in `sim/wintun_sim/lifecycle/table.py` and `overlap.py`, which both machines obey, by
-`python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md`; a test fails when they differ. The rows and
-columns of the first are those of
+`python -m wintun_sim.lifecycle.diagrams > docs/lifecycle.md`; a test fails when they differ.
+[lesson.md](lesson.md) tells what it means. The rows and columns of the first are those of
 learn.microsoft.com/windows-hardware/drivers/network/miniport-adapter-states-and-operations.
 """
 

@@ -31,6 +31,7 @@ PUBLIC = (
     "wintun_sim.operations.outcome",
     "wintun_sim.lifecycle",
     "wintun_sim.model",
+    "wintun_sim.model.space",
     "wintun_sim.kernel",
     "wintun_sim.kernel.explorer",
     "wintun_sim.scenario",

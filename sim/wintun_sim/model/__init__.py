@@ -24,6 +24,7 @@ from wintun_sim.model.adapter import CURRENT, Adapter
 from wintun_sim.model.core import Steps, Until
 from wintun_sim.model.machine import ModelMachine, Stuck
 from wintun_sim.model.repairs import UndefinedUpstream
+from wintun_sim.model.requests import FileObject, ReadRequest, SentNbl, WriteRequest
 from wintun_sim.model.revisions import BEFORE, REPAIRS, REVISIONS, UPSTREAM, revision, taken_back
 
 __all__ = [
@@ -33,11 +34,15 @@ __all__ = [
     "REVISIONS",
     "UPSTREAM",
     "Adapter",
+    "FileObject",
     "ModelMachine",
+    "ReadRequest",
+    "SentNbl",
     "Steps",
     "Stuck",
     "UndefinedUpstream",
     "Until",
+    "WriteRequest",
     "revision",
     "taken_back",
 ]

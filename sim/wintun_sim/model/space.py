@@ -26,9 +26,10 @@ Happening = tuple[Event, ...]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One actor's step from a state to another, with what it says.
+    """One actor's step from a state to another, the ``target``; ``words`` say where its call stands then.
 
-    ``happening`` is the number of what happens in it, in ``Space.happenings``; 0 is nothing.
+    ``actor`` is the actor's number. ``happening`` is the number of what happens in the step, in ``Space.happenings``; 0
+    is nothing.
     """
 
     actor: int

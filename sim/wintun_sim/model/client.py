@@ -83,13 +83,17 @@ class Client(Pump):
             return
         yield "the cleanup is inside"
         file.cleaned = True
-        while (request := next((read for read in self.reads if read.file is file), None)) is not None:
+        while (request := self.oldest_read_of(file)) is not None:
             self.reads.remove(request)
             yield "the handle is marked; a read of it is taken out of the queue"
             self.complete_read(request, ndis.STATUS_CANCELLED)
             yield "the read is cancelled"
         yield "no read of the handle waits any more"
         self.complete(operation, file, ndis.STATUS_SUCCESS)
+
+    def oldest_read_of(self, file: FileObject) -> ReadRequest | None:
+        """Return the oldest read of ``file`` that waits, if there is one."""
+        return next((read for read in self.reads if read.file is file), None)
 
     def close(self, operation: str, file: FileObject) -> Steps:
         """IRP_MJ_CLOSE: one handle less; the last one empties the send queue and disconnects the link."""

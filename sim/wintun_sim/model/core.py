@@ -66,6 +66,8 @@ COUNTERS: Final = (
     "packets_in",
     "errors_in",
 )
+"""What is counted for NDIS_STATISTICS_INFO (…/network/oid-gen-statistics): ifHCOutOctets, ifHCOutUcastPkts,
+ifOutErrors, ifOutDiscards, ifHCInOctets, ifHCInUcastPkts, ifInErrors. The octets are of packets, without headers."""
 
 
 class Core:

@@ -126,7 +126,7 @@ class Pump(Core):
         copied = []
         for nbl, position in taken:
             packet = nbl.packets[position]
-            if not packet or position not in nbl.unmapped:
+            if not packet or position not in nbl.unmapped:  # of an empty packet there is nothing to map
                 copied.append(packet)
                 continue
             self.copy_failed(read, nbl)
@@ -135,12 +135,16 @@ class Pump(Core):
             read.add(packet)
         self.octets_out += sum(map(len, copied))
         self.packets_out += len(copied)
+        ended = self.let_go(taken)
+        if ended:
+            yield from self.end_nbls(ended)
+
+    def let_go(self, taken: list[Taken]) -> list[SentNbl]:
+        """Take packets out of hand; return the NBLs of which nothing is left, neither queued nor in anybody's hand."""
         nbls = nbls_of(taken)
         for nbl in nbls:
             self.copying.remove(nbl)
-        ended = [nbl for nbl in nbls if not nbl.queued and nbl not in self.copying]
-        if ended:
-            yield from self.end_nbls(ended)
+        return [nbl for nbl in nbls if not nbl.queued and nbl not in self.copying]
 
     def end_nbls(self, nbls: list[SentNbl]) -> Steps:
         """Complete NBLs of which nothing is left; they count as active until the stack has them all back."""

@@ -24,7 +24,10 @@ class Sending(Pump):
 
     def refuse_send(self) -> int:
         """Return why an NBL may not be queued now, or NDIS_STATUS_SUCCESS. Without a client nobody would read it."""
-        return self.refuse_traffic() or (0 if self.handles else ndis.NDIS_STATUS_MEDIA_DISCONNECTED)
+        refusal = self.refuse_traffic()
+        if not refusal and not self.handles:
+            refusal = ndis.NDIS_STATUS_MEDIA_DISCONNECTED
+        return refusal
 
     def send(self, nbls: Iterable[SentNbl]) -> Steps:
         """MiniportSendNetBufferLists: the NBLs are queued one by one, then waiting reads are served.
@@ -32,12 +35,15 @@ class Sending(Pump):
         For each NBL the adapter is asked anew, in the step that queues it: a pause that comes between has emptied the
         queue, and nothing may enter it afterwards. Once one is refused, the rest of the chain goes back with it.
 
+        An NBL without NET_BUFFERs goes back at once as well, with success: nothing of it could fail.
+
         The send itself counts as active while it is inside, since it goes on to touch the adapter when its last NBL is
         back. One that is refused from the beginning does not: nobody puts off a pause by knocking at the door.
         """
         refusal = self.refuse_send()
         admitted = not refusal
-        self.active += admitted
+        if admitted:
+            self.active += 1
         for nbl in nbls:
             refusal = refusal or self.refuse_send()
             if not refusal and nbl.packets and self.should_make_room():

@@ -74,7 +74,8 @@ class Core:
     """The state of one adapter, and its primitives.
 
     ===================  ==========================================================================================
-    ``state, power``     NDIS's state; D0…D3
+    ``state, power``     one of NDIS's seven states, and D0…D3, as the driver keeps them for itself. What NDIS takes
+                         the adapter for stands in the host's ledger, and changes when a handler is called or returns
     ``queue``            the send queue, oldest NBL first; the head may be half read
     ``copying``          the NBLs of which packets are being copied into a read, one entry for each such copy; the NBL
                          may still head the queue. Whoever flushes or cancels leaves them to whoever copies

@@ -21,10 +21,16 @@ QUEUE_LIMIT: Final = 1_000
 """NBLs in the send queue."""
 
 RECORD_HEADER: Final = 16
+"""Bytes before a packet in a bundle: its size, 4 bytes, and 12 that mean nothing."""
+
 RECORD_ALIGNMENT: Final = 16
+"""Bytes: each record begins at a multiple of this from the beginning of its bundle."""
 
 SMALLEST_IPV4: Final = 20
+"""Bytes of an IPv4 header without options."""
+
 SMALLEST_IPV6: Final = 40
+"""Bytes of an IPv6 header."""
 
 
 def record_size(packet_size: int) -> int:

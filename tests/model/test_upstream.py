@@ -22,6 +22,7 @@ from tests.model.world import (
     SUCCESS,
     World,
     asleep,
+    back_again,
     bundle,
     halted,
     initialized,
@@ -290,6 +291,21 @@ def test_packets_in_a_half_filled_read_are_lost_with_it(end: str) -> None:
         world.pause()
     events = {"cancel": lambda: world.cancel("r1"), "cleanup": world.cleanup, "halt": world.halt}[end]()
     assert events[0] == world.irp("r1", CANCELLED, 0)
+
+
+def test_a_read_waits_again_before_the_stack_hears_of_the_packet_that_failed() -> None:
+    """So what the stack sends from its completion handler goes into the same read, and a second one goes on waiting."""
+    world = upstream()
+    world.read()
+    world.read()
+    events = world.send(nbl(ipv4(20, 1), ipv4(20, 2), unmapped=[1]), again=True)
+    assert events == [back_again("s1", RESOURCES), sent("s1", RESOURCES)]
+    assert world.counters().reads_pending == 2
+    assert world.send(ipv4(20, 3)) == [
+        sent("s2", LEFT),
+        filled("r1", ipv4(20, 1), ipv4(20, 1), ipv4(20, 3)),
+    ]
+    assert world.counters().reads_pending == 1
 
 
 # Edge cases of writes

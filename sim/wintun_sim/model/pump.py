@@ -18,9 +18,10 @@ queue, and nothing enters it until the restart.
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 
 from wintun_sim import ndis
-from wintun_sim.model.core import Core, Steps
+from wintun_sim.model.core import Core, Steps, Until
 from wintun_sim.model.limits import LARGEST_PACKET
 from wintun_sim.model.requests import ReadRequest, Room, SentNbl
 
@@ -56,7 +57,7 @@ class Pump(Core):
                 return
             taken = self.take_packets(read)
             if taken:
-                yield from self.deliver(read, taken)
+                read = yield from self.deliver(read, taken)
             else:
                 yield from self.end_read(read)
                 read = None
@@ -120,14 +121,16 @@ class Pump(Core):
         if nbl.status == ndis.NDIS_STATUS_SUCCESS:
             nbl.status = status
 
-    def deliver(self, read: ReadRequest, taken: list[Taken]) -> Steps:
-        """Copy packets into ``read`` without a lock; complete the NBLs of which nothing is left in the queue."""
+    def deliver(self, read: ReadRequest, taken: list[Taken]) -> Generator[str | Until, None, ReadRequest | None]:
+        """Copy packets into ``read`` without a lock; complete the NBLs of which nothing is left in the queue.
+
+        Returns the read that is in hand from then on.
+        """
         yield "packets are in hand and copied without a lock; their NBLs cannot be completed by anyone else"
         copied = []
         for nbl, position in taken:
-            packet = nbl.packets[position]
-            if not packet or position not in nbl.unmapped:  # of an empty packet there is nothing to map
-                copied.append(packet)
+            if self.can_copy(nbl, position):
+                copied.append(nbl.packets[position])
                 continue
             self.copy_failed(read, nbl)
             yield "a packet could not be copied and is dropped; the read goes on with those behind it"
@@ -138,6 +141,7 @@ class Pump(Core):
         ended = self.let_go(taken)
         if ended:
             yield from self.end_nbls(ended)
+        return read
 
     def let_go(self, taken: list[Taken]) -> list[SentNbl]:
         """Take packets out of hand; return the NBLs of which nothing is left, neither queued nor in anybody's hand."""
@@ -153,6 +157,10 @@ class Pump(Core):
             yield from self.complete_nbl(nbl)
         yield "the NBLs are back, but still counted as active"
         yield from self.leave(len(nbls))
+
+    def can_copy(self, nbl: SentNbl, position: int) -> bool:
+        """Tell whether a NET_BUFFER's memory can be mapped; of an empty one nothing is to be copied."""
+        return not nbl.packets[position] or position not in nbl.unmapped
 
     def copy_failed(self, read: ReadRequest, nbl: SentNbl) -> None:
         """Note that a packet of ``nbl`` could not be copied into ``read``."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from wintun_sim import ndis
 from wintun_sim.model.adapter import Adapter
 from wintun_sim.model.client import check_length
-from wintun_sim.model.core import Steps
+from wintun_sim.model.core import Until
 from wintun_sim.model.limits import RECORD_HEADER, SMALLEST_READ, record_size
+from wintun_sim.model.pump import Taken
 from wintun_sim.model.requests import ReadRequest, Room, SentNbl
 from wintun_sim.operations import FILLER
 
@@ -67,34 +70,23 @@ class CopyFailure(Adapter):
     There it can be cancelled, and with it go packets whose NBLs were completed long ago: nobody learns of their loss.
     """
 
-    failed: ReadRequest | None = None
-    """The read in hand into which the last packet could not be copied."""
+    def most_packets(self, read: ReadRequest) -> int:
+        """Take them one at a time: each may be the one that fails."""
+        return 1
 
     def copy_failed(self, read: ReadRequest, nbl: SentNbl) -> None:
-        """Note the read too."""
+        """Let the read wait again before its NBL goes back, so that whatever the stack sends next finds it there."""
         super().copy_failed(read, nbl)
-        self.failed = read
-
-    def most_packets(self, read: ReadRequest) -> int:
-        """Take them one at a time, and none for a read that failed, this time."""
-        return 0 if read is self.failed else 1
-
-    def end_read(self, read: ReadRequest) -> Steps:
-        """Let a read that failed wait at the head, with what is in it."""
-        if read is not self.failed:
-            yield from super().end_read(read)
-            return
-        self.failed = None
         if self.refuse_read(read):
-            yield "the read was cancelled while it was in hand; what was in it is lost"
             self.complete_read(read, ndis.STATUS_CANCELLED)
         else:
             self.reads.appendleft(read)
-        yield "the half-filled read is out of hand"
 
-    def key(self) -> tuple[object, ...]:
-        """Add the failure to the state."""
-        return (*super().key(), self.failed.operation if self.failed else None)
+    def deliver(self, read: ReadRequest, taken: list[Taken]) -> Generator[str | Until, None, ReadRequest | None]:
+        """Copy one packet; a read that it could not be copied into is out of hand."""
+        ((nbl, position),) = taken
+        still = yield from super().deliver(read, taken)
+        return still if self.can_copy(nbl, position) else None
 
 
 class LateRead(Adapter):

@@ -154,18 +154,26 @@ enum host_progress
     HOST_DIVERGED       /* the prefix asks for a choice that the run does not have */
 };
 
+enum
+{
+    HOST_MET_REQUEST = HOST_CALLS, /* a client's request */
+    HOST_MET_RECEIVE,              /* a receive indication */
+    HOST_MET_ROWS
+};
+
 struct host_exploration
 {
     uint64_t runs;
-    uint64_t points;          /* scheduling points passed in all of them, endings not counted */
-    uint64_t pruned;          /* runs beside those that were given up, since others show what would come of them */
-    uint64_t longest;         /* scheduling points of the longest */
-    uint64_t actors;          /* most in one run, work items and DPCs included */
-    uint64_t world;           /* bytes that bring the world back before a run */
-    uint64_t longest_choices; /* choices of the run that had most */
-    uint64_t diverged_at;     /* HOST_DIVERGED: which choice of the prefix */
-    uint32_t progress;        /* enum host_progress */
-    uint32_t cut;             /* depth-first: 1 when runs were left out for the bound; reduced: for what a run was */
+    uint64_t points;            /* scheduling points passed in all of them, endings not counted */
+    uint64_t pruned;            /* runs beside those that were given up, since others show what would come of them */
+    uint64_t longest;           /* scheduling points of the longest */
+    uint64_t actors;            /* most in one run, work items and DPCs included */
+    uint64_t world;             /* bytes that bring the world back before a run */
+    uint64_t longest_choices;   /* choices of the run that had most */
+    uint64_t diverged_at;       /* HOST_DIVERGED: which choice of the prefix */
+    uint32_t progress;          /* enum host_progress */
+    uint32_t cut;               /* depth-first: 1 when runs were left out for the bound; reduced: for what a run was */
+    uint8_t met[HOST_MET_ROWS]; /* of each call, with a gate: bit s where it came in state s (enum host_state) */
 };
 
 struct host_counted

@@ -8,6 +8,7 @@ from enum import Enum
 
 from wintun_sim.errors import WintunSimError
 from wintun_sim.kernel.machine import Fault
+from wintun_sim.lifecycle import State, Trigger
 from wintun_sim.operations import Counters, Event
 
 
@@ -110,6 +111,8 @@ class Exploration:
     """Actors of the run that had most, work items and DPCs included."""
     pruned: int = 0
     """REDUCED: runs beside ``runs`` that were given up on the way, since others show what would come of them."""
+    met: frozenset[tuple[Trigger, State]] = frozenset()
+    """Which call came in which state of its adapter, receive indications too; endings are not counted."""
     bound: float | None = None
     """PCT: the least probability with which one run shows an error of the depth that was looked for."""
 
@@ -159,6 +162,7 @@ def union(parts: Iterable[Exploration]) -> Exploration:
         whole.complete &= part.complete
         whole.cut |= part.cut
         whole.pruned += part.pruned
+        whole.met |= part.met
         whole.longest = max(whole.longest, part.longest)
         whole.longest_choices = max(whole.longest_choices, part.longest_choices)
         whole.actors = max(whole.actors, part.actors)

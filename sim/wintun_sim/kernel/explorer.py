@@ -34,7 +34,7 @@ from wintun_sim.kernel.explored import (
     pct_bound,
     union,
 )
-from wintun_sim.kernel.gate import Rules, count_names
+from wintun_sim.kernel.gate import Rules, count_names, read_met
 from wintun_sim.kernel.lines import lines_of
 from wintun_sim.kernel.machine import Demand, DriverGone, DriverMachine, Fault
 from wintun_sim.kernel.marshal import Operations
@@ -369,6 +369,7 @@ class Explorer:
             state.longest_choices,
             state.actors,
             pruned=state.pruned,
+            met=read_met(state.met),
         )
 
     def _last_choices(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from wintun_sim.lifecycle import TABLE, Call, Order, State, Trigger, may_overlap, why_apart
@@ -36,12 +36,25 @@ CALLS: Final = (
 )
 """In the order of ``enum host_call``."""
 
+_MET: Final = (*(trigger for trigger, _ in CALLS), Trigger.REQUEST, Trigger.RECEIVE)
+"""In the order of the rows of ``host_exploration.met``."""
+
 _REFERENCES: Final = ("name", "adapter", "driver", "handle", "request")
 
 
 def count_names(operations: Iterable[Operation]) -> int:
     """Return how many different names the operations have and refer to."""
     return len({getattr(operation, field, "") for operation in operations for field in _REFERENCES})
+
+
+def read_met(rows: Sequence[int]) -> frozenset[tuple[Trigger, State]]:
+    """Return which call came in which state; bit s of a row says that it came in the state at s of ``STATES``."""
+    return frozenset(
+        (trigger, state)
+        for trigger, row in zip(_MET, rows, strict=True)
+        for place, state in enumerate(STATES)
+        if row >> place & 1
+    )
 
 
 class Rules:

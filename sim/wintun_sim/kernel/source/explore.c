@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fault_site.h"
-#include "gate.h"
+#include "gate_books.h"
 #include "happens.h"
 #include "io_room.h"
 #include "logs.h"
@@ -252,6 +252,14 @@ static bool spoiled_a_buffer(void)
     return false;
 }
 
+/* The books are taken back before the next run. */
+static void note_met(struct host_explorer *explorer)
+{
+    const struct gate *gate = explorer->host->gate;
+    for (unsigned row = 0; gate != NULL && row < HOST_MET_ROWS; row++)
+        explorer->state.met[row] |= gate->met[row];
+}
+
 /* One run, from the world at the beginning to its log. HOST_EXPLORING when it is done, HOST_FULL when there is no room
  * for its log, SPOILED when what it saw may be an earlier run's doing. */
 static int run_once(struct host_explorer *explorer)
@@ -280,6 +288,7 @@ static int run_once(struct host_explorer *explorer)
     if (oracle->rests != NULL)
         oracle->rests(oracle, host->scheduler.result == RUN_QUIESCENT && result != HOST_QUIET ? RUN_BLOCKED
                                                                                               : host->scheduler.result);
+    note_met(explorer);
     if (oracle->pruned)
     {
         explorer->state.pruned += 1;

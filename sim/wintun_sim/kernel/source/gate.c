@@ -47,6 +47,12 @@ static bool is_power_request(const struct host_operation *operation)
     return operation->kind == HOST_OID && operation->oid == OID_SET_POWER && operation->value == HOST_OID_SET;
 }
 
+static enum host_call call_of(const struct host_operation *operation)
+{
+    const bool is_direct = (operation->flags & HOST_FLAG_DIRECT) != 0;
+    return is_power_request(operation) && !is_direct ? HOST_CALL_SET_POWER : serial_call_of(operation);
+}
+
 static struct gate_name *find(uint32_t id, enum host_operation_kind kind)
 {
     struct gate_name *name = gate_name(id);
@@ -83,10 +89,8 @@ static enum host_admission ask_adapter(const struct host_operation *operation)
 {
     const struct gate_name *adapter = find(operation->adapter, HOST_INITIALIZE);
     const bool strict = the_gate()->rules.strict != 0;
-    enum host_call call = serial_call_of(operation);
-    if (is_power_request(operation) && (operation->flags & HOST_FLAG_DIRECT) == 0)
-        call = HOST_CALL_SET_POWER;
-    else if (operation->kind == HOST_OID && operation->data_length > operation->length)
+    const enum host_call call = call_of(operation);
+    if (call != HOST_CALL_SET_POWER && operation->kind == HOST_OID && operation->data_length > operation->length)
         return refuse("the data do not fit into the buffer");
     else if (call == HOST_CALL_SEND && operation->nbl_count == 0 && operation->packet_count == 0)
         return refuse("a chain has at least one NBL");
@@ -257,6 +261,19 @@ static void note_refused(const struct host_operation *operation, struct gate_nam
     mine->owner = operation->kind == HOST_INITIALIZE ? operation->driver : operation->adapter;
 }
 
+/* Takes note of the state in which a call comes. */
+static void note_met(const struct host_operation *operation)
+{
+    if (operation->kind == HOST_INITIALIZE)
+        gate_meet(HOST_CALL_INITIALIZE, HOST_STATE_HALTED);
+    else if (is_for_adapter(operation))
+        gate_meet(call_of(operation), gate_name(operation->adapter)->state);
+    else if (operation->kind == HOST_CREATE)
+        gate_meet(HOST_MET_REQUEST, gate_name(operation->adapter)->state);
+    else if (is_for_handle(operation))
+        gate_meet(HOST_MET_REQUEST, gate_name(gate_name(operation->handle)->owner)->state);
+}
+
 enum host_admission gate_ask(const struct host_operation *operation)
 {
     gate_update();
@@ -273,7 +290,10 @@ enum host_admission gate_admit(const struct host_operation *operation)
     the_gate()->version += 1;
     mine->kind = (uint8_t)operation->kind;
     if (answer == HOST_ADMITTED)
+    {
+        note_met(operation);
         begin(operation, mine);
+    }
     else
         note_refused(operation, mine);
     return answer;

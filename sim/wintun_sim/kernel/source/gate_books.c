@@ -140,6 +140,10 @@ void gate_observe(const struct host_event *event)
         return;
     switch (event->kind)
     {
+    case HOST_EVENT_PACKET:
+        if (mine->kind == HOST_WRITE)
+            gate_meet(HOST_MET_RECEIVE, gate_name(gate_name(mine->owner)->owner)->state);
+        return;
     case HOST_EVENT_IRP_COMPLETED:
         observe_irp(mine, event->status);
         break;

@@ -51,7 +51,8 @@ struct gate
     uint64_t version;  /* of the books */
     uint64_t updated;  /* the version by which those who wait were judged */
     const struct host_operation *waiting[ACTOR_LIMIT];
-    uint64_t refused; /* bit i: actor i goes on to be refused */
+    uint64_t refused;           /* bit i: actor i goes on to be refused */
+    uint8_t met[HOST_MET_ROWS]; /* struct host_exploration: of this run */
     struct gate_name names[];
 };
 
@@ -65,6 +66,11 @@ static inline struct gate_name *gate_name(uint32_t id)
 {
     struct gate *gate = the_gate();
     return id == 0 || id > gate->rules.names ? NULL : &gate->names[id];
+}
+
+static inline void gate_meet(unsigned row, unsigned state)
+{
+    the_gate()->met[row] |= (uint8_t)(1u << state);
 }
 
 /* Takes note of an event; those that change nothing are ignored. */

@@ -21,9 +21,25 @@ from tests.model.world import (
     running,
     shut_down,
 )
+from wintun_sim.lifecycle import State
 from wintun_sim.operations import Event, IrpCompleted, NblCompleted, Refused
 
+
+def within(state: State, make: Callable[..., World]) -> Callable[..., World]:
+    """A world whose adapter is in the midst of a call that brings it from one state to another."""
+
+    def made(order: str) -> World:
+        world = make(order)
+        world.machine.adapters["a"].state = state
+        return world
+
+    return made
+
+
 STATES = {
+    "Initializing": within(State.INITIALIZING, initialized),
+    "Restarting": within(State.RESTARTING, paused),
+    "Pausing": within(State.PAUSING, opened),
     "Paused, new": initialized,
     "Running, not open": running,
     "Running": opened,
@@ -35,6 +51,9 @@ STATES = {
 REQUESTS = ("create", "read", "write", "cleanup, close", "send")
 WAITS, NO_HANDLE, NEVER = "waits", "no handle", "never"
 EXPECTED = {
+    "Initializing": (SUCCESS, NO_HANDLE, NO_HANDLE, NO_HANDLE, PAUSED),
+    "Restarting": (SUCCESS, WAITS, PAUSED, SUCCESS, PAUSED),
+    "Pausing": (SUCCESS, WAITS, PAUSED, SUCCESS, PAUSED),
     "Paused, new": (SUCCESS, NO_HANDLE, NO_HANDLE, NO_HANDLE, PAUSED),
     "Running, not open": (SUCCESS, NO_HANDLE, NO_HANDLE, NO_HANDLE, MEDIA_DISCONNECTED),
     "Running": (SUCCESS, WAITS, SUCCESS, SUCCESS, WAITS),

@@ -81,6 +81,7 @@ MATRIX: dict[str, tuple[Callable[..., World], int, int | str]] = {
     "Running": (opened, SUCCESS, WAITS),
     "Running, D3": (asleep, LOW_POWER, LOW_POWER),
     "Shutdown": (shut_down, PAUSED, PAUSED),
+    "Initializing": (initialized, PAUSED, PAUSED),
     "Restarting": (paused, PAUSED, PAUSED),
     "Pausing": (opened, PAUSED, PAUSED),
 }
@@ -88,9 +89,9 @@ MATRIX: dict[str, tuple[Callable[..., World], int, int | str]] = {
 
 def in_state(name: str) -> World:
     world = upstream(MATRIX[name][0])
-    if name == "Paused, new":
+    if name in ("Initializing", "Paused, new"):
         world.create()
-    if name in ("Restarting", "Pausing"):
+    if name in ("Initializing", "Restarting", "Pausing"):
         world.machine.adapters["a"].state = State[name.upper()]
     return world
 

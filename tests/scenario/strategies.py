@@ -60,8 +60,10 @@ def damaged(draw: st.DrawFn) -> bytes:
     """Records, whole and cut, clean and not, with this and that between them."""
     data = b""
     for packet in draw(st.lists(packets, max_size=4)):
-        data += len(packet).to_bytes(4, "little") + draw(st.sampled_from([bytes(12), b"\1" * 12])) + packet
-        data += bytes(-len(data) % 16)
+        data += (
+            len(packet).to_bytes(4, "little") + draw(st.sampled_from([bytes(12), b"\1" * 12, b"\xa5" * 12])) + packet
+        )
+        data += draw(st.sampled_from([b"\0", b"\xa5"])) * (-len(data) % 16)
     return data[: draw(st.integers(0, len(data)))] + draw(st.binary(max_size=20))
 
 
@@ -190,4 +192,5 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         ndis=draw(st.sampled_from([(6, 20), (6, 30), (6, 80)])),
         setup=tuple(steps[:cut] if actors else steps),
         actors=actors,
+        revisions=draw(st.sampled_from([(), ("BEFORE",), ("UPSTREAM", "BEFORE")])),
     )

@@ -54,6 +54,8 @@ def test_packets_with_different_fillers_differ() -> None:
         ("cut(hex(010203), 2)", b"\1\2"),
         ("bundle(hex(0a))", b"\1\0\0\0" + bytes(12) + b"\x0a" + bytes(15)),
         ("bundle()", b""),
+        ("untidy(hex(0a), zeros(0))", b"\1\0\0\0" + b"\xa5" * 12 + b"\x0a" + b"\xa5" * 15 + bytes(4) + b"\xa5" * 12),
+        ("cut(untidy(ipv4(20, 0..300)), 4)", b"\x14\0\0\0"),
         ("hex(01\n  02)", b"\1\2"),
     ],
 )
@@ -87,6 +89,9 @@ def test_a_flood_of_a_thousand_packets_is_one_short_line() -> None:
 def test_a_damaged_bundle_still_shows_what_it_was() -> None:
     whole = bundle.encode([ipv4(20, 1), ipv4(84, 2)])
     assert format_data(whole) == "bundle(ipv4(20, 1), ipv4(84, 2))"
+    assert format_data(data_of("untidy(ipv4(20, 1..2)) + bundle(ipv4(84))")) == (
+        "untidy(ipv4(20, 1..2)) + bundle(ipv4(84))"
+    )
     assert format_data(whole[:-5]) == "bundle(ipv4(20, 1)) + cut(bundle(ipv4(84, 2)), 107)"
 
 
@@ -136,6 +141,7 @@ def test_a_default_read_is_the_smallest_one() -> None:
         ("load\ninitialize\nsend ipv4(20, 9..3)", (3, 15), "smaller number first"),
         ("load\ninitialize\nsend nbl(ipv4(20), unmapped={1})", (3, 32), "count from 0"),
         ("load\ninitialize\nh: create\nwrite h bundle(zeros(61425))", (4, 9), "damaged one"),
+        ("load\ninitialize\nh: create\nwrite h untidy(zeros(61425))", (4, 9), "make it smaller"),
         ("load\ninitialize\nh: create\nwrite h hex(0)", (4, 13), "write 0a, not a"),
         ("load\ninitialize\nh: create\nwrite h ipv4(20, 0..3)", (4, 9), "one is wanted"),
         ("load\ninitialize\nh: create\nwrite h cut(zeros(3), 4)", (4, 23), "too much"),

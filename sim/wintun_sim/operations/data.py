@@ -7,6 +7,8 @@
 ``hex(45 00 …)``      these bytes, in words of an even number of digits
 ``zeros(n)``          n zero bytes
 ``bundle(e, …)``      the bundle of these packets, as the codec encodes it (at most 256 of at most 61,424 bytes)
+``untidy(e, …)``      likewise, as the published driver fills a read: reserved bytes and padding keep what was in the
+                      buffer, which the host fills with A5; any number of packets
 ``cut(e, n)``         the first n bytes of e
 ``e + e``             one after the other
 ====================  =================================================================================================
@@ -25,6 +27,7 @@ from functools import lru_cache
 from typing import Final
 
 from wintun_sim import bundle as codec
+from wintun_sim.operations.operation import FILLER
 from wintun_sim.operations.scan import MAX_BYTES, Scanner, nearest
 
 MAX_FILLER: Final = 0xFFFF
@@ -32,7 +35,7 @@ MAX_FILLER: Final = 0xFFFF
 
 _FILLER_PERIOD: Final = 1 << 16
 _FILLER: Final = bytes((7 * position + (position >> 8)) & 0xFF for position in range(_FILLER_PERIOD)) * 3
-_WORDS: Final = ("bundle", "cut", "hex", "ipv4", "ipv6", "zeros")
+_WORDS: Final = ("bundle", "cut", "hex", "ipv4", "ipv6", "untidy", "zeros")
 
 
 def _filler(size: int, number: int) -> bytes:
@@ -111,6 +114,8 @@ def _parse_term(scanner: Scanner) -> list[bytes]:
         return _parse_packets(scanner, _PACKETS[token.text])
     if token.text == "bundle":
         return [_parse_bundle(scanner, token.position)]
+    if token.text == "untidy":
+        return [_parse_untidy(scanner, token.position)]
     if token.text == "hex":
         return [_parse_hex(scanner)]
     if token.text == "zeros":
@@ -150,6 +155,20 @@ def _parse_bundle(scanner: Scanner, position: int) -> bytes:
         return codec.encode(packets)
     except codec.BundleError as error:
         scanner.fail(f"the codec refuses this bundle: {error}", "build a damaged one with hex, zeros and +", position)
+
+
+def _parse_untidy(scanner: Scanner, position: int) -> bytes:
+    packets = parse_list(scanner)
+    if any(len(packet) > codec.MAX_PACKET_SIZE for packet in packets):
+        scanner.fail("no driver reads a packet larger than 61,424 bytes", "make it smaller", position)
+    scanner.spend(sum(len(packet) + 2 * codec.HEADER_SIZE for packet in packets), position)
+    return b"".join(map(_untidy_record, packets))
+
+
+def _untidy_record(packet: bytes) -> bytes:
+    size = len(packet).to_bytes(4, sys.byteorder)
+    padding = codec.record_size(len(packet)) - codec.HEADER_SIZE - len(packet)
+    return size + bytes([FILLER]) * (codec.HEADER_SIZE - 4) + packet + bytes([FILLER]) * padding
 
 
 def _parse_hex(scanner: Scanner) -> bytes:
@@ -221,38 +240,42 @@ def _recognise(data: bytes) -> tuple[str, int, int] | None:
 
 
 def _records(data: bytes) -> Iterator[str]:
-    """Write the whole, clean records at the beginning as bundles, then a cut one, then what is left."""
+    """Write the whole records at the beginning as bundles, clean or untidy, then a cut one, then what is left."""
     offset = 0
     packets: list[bytes] = []
-    while (packet := _clean_record(data, offset)) is not None:
-        packets.append(packet)
-        offset += codec.record_size(len(packet))
-        if len(packets) == codec.MAX_PACKETS:
-            yield f"bundle({format_list(packets)})"
+    word = ""
+    while (record := _record(data, offset)) is not None:
+        if packets and (record[0] != word or len(packets) == codec.MAX_PACKETS):
+            yield f"{word}({format_list(packets)})"
             packets.clear()
+        word = record[0]
+        packets.append(record[1])
+        offset += codec.record_size(len(record[1]))
     if packets:
-        yield f"bundle({format_list(packets)})"
+        yield f"{word}({format_list(packets)})"
     if offset < len(data):
         rest = data[offset:]
         yield _cut_record(rest) or _plain(rest)
 
 
-def _clean_record(data: bytes, offset: int) -> bytes | None:
-    """The packet of the record at ``offset`` if that record is whole and its reserved and padding bytes are zero.
+def _record(data: bytes, offset: int) -> tuple[str, bytes] | None:
+    """The packet of the record at ``offset`` if that is whole, with the word for bundles of such records: its reserved
+    and padding bytes are zero, or as the host fills a buffer.
 
-    A record of no packet is not recognised: sixteen zero bytes say the same with less guessing.
+    A clean record of no packet is not recognised: sixteen zero bytes say the same with less guessing.
     """
-    if len(data) - offset < 2 * codec.HEADER_SIZE:
+    if len(data) - offset < codec.HEADER_SIZE:
         return None
     size = int.from_bytes(data[offset : offset + 4], sys.byteorder)
-    if not 0 < size <= codec.MAX_PACKET_SIZE:
+    if size > codec.MAX_PACKET_SIZE:
         return None
     start, end = offset + codec.HEADER_SIZE, offset + codec.record_size(size)
     if end > len(data):
         return None
-    if any(data[offset + 4 : start]) or any(data[start + size : end]):
-        return None
-    return data[start : start + size]
+    gaps = set(data[offset + 4 : start]) | set(data[start + size : end])
+    if gaps == {0} and size:
+        return "bundle", data[start : start + size]
+    return ("untidy", data[start : start + size]) if gaps == {FILLER} else None
 
 
 def _cut_record(data: bytes) -> str | None:

@@ -6,6 +6,7 @@
     title The client keeps its handle across a pause
     order strict               # or raw; strict where nothing is said
     ndis 6.80                  # or 6.20, 6.30; 6.80 where nothing is said
+    revisions UPSTREAM BEFORE  # for which holds, too, what is expected without a mark; none where nothing is said
 
     load
     initialize
@@ -35,7 +36,7 @@ revisions in brackets is meant for those alone, and a revision for which there a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -119,7 +120,7 @@ class _Reader:
         scanner = self.scanner
         token = scanner.next()
         labelled = scanner.peek().text == ":"
-        if token.text in ("title", "order", "ndis") and not labelled:
+        if token.text in ("title", "order", "ndis", "revisions") and not labelled:
             if self.lines or self.blocks:
                 scanner.fail(f"{token.text} stands after an operation", "put it before the first one", token.position)
             self._read_header(token.text)
@@ -146,6 +147,9 @@ class _Reader:
         if word == "title":
             self.header = replace(self.header, title=scanner.rest_of_line())
             return
+        if word == "revisions":
+            self.header = replace(self.header, revisions=tuple(self._header_revisions()))
+            return
         token = scanner.word(f"the {word}")
         if word == "order":
             if token.text not in _ORDERS:
@@ -157,6 +161,11 @@ class _Reader:
                 scanner.fail(f"the host has no NDIS {token.text}", nearest("", versions), token.position)
             self.header = replace(self.header, ndis=versions[token.text])
         scanner.end_line(f"the {word}")
+
+    def _header_revisions(self) -> Iterator[str]:
+        yield self.scanner.word("a revision, as in revisions UPSTREAM").text
+        while not self.scanner.at_line_end():
+            yield self.scanner.word("a revision").text
 
     def _note_expectation(self) -> None:
         """Remember where the line begins and go past it, minding lines that go on inside parentheses."""
@@ -242,7 +251,9 @@ def format_scenario(
     """
     lines = ["# wintun-sim scenario 1", *(_comment(line) for line in preamble)]
     lines += [f"title {scenario.title}"] * bool(scenario.title)
-    lines += [f"order {scenario.order}", f"ndis {scenario.ndis[0]}.{scenario.ndis[1]}", ""]
+    lines += [f"order {scenario.order}", f"ndis {scenario.ndis[0]}.{scenario.ndis[1]}"]
+    lines += [f"revisions {' '.join(scenario.revisions)}"] * bool(scenario.revisions)
+    lines.append("")
     written = names.given(list(scenario.operations()))
     comments = comments or {}
     for step in scenario.setup:

@@ -58,7 +58,8 @@ class Scenario:
     """What is done to an adapter: first the ``setup``, one operation at a time, then all actors at once.
 
     ``order`` says how closely the host keeps to what Windows does, ``ndis`` which version it offers: one of VERSIONS.
-    ``title`` is one line without blanks around it. All operations have names (see ``names.fill``).
+    ``title`` is one line without blanks around it. ``revisions`` names those beside CURRENT for which holds, too, what
+    is expected without a mark. All operations have names (see ``names.fill``).
     """
 
     title: str = ""
@@ -66,6 +67,7 @@ class Scenario:
     ndis: tuple[int, int] = (6, 80)
     setup: tuple[Step, ...] = ()
     actors: tuple[Actor, ...] = ()
+    revisions: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Step]:
         """Give the steps of the set-up and of all actors, in the order of the text."""

@@ -4,6 +4,7 @@ What a patch takes out of the driver, a class takes out of the model, and the tw
 CURRENT the same driver must fail a scenario that ships, or the repair could as well be left out.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.defects.unrepaired import build_without, patched
 from wintun_sim import ndis
 from wintun_sim.bundle import decode
 from wintun_sim.check import check
+from wintun_sim.cli import main
 from wintun_sim.integrations.pcap import read_packets, shipped_captures
 from wintun_sim.kernel import DriverMachine
 from wintun_sim.kernel.machine import Fault
@@ -52,20 +54,44 @@ def test_a_size_that_is_loaded_twice_is_seen_in_an_instrumented_image(tmp_path: 
     assert list(excused.excused) == ["double-fetch: DoubleFetch"]
 
 
-def test_without_all_repairs_it_is_the_published_driver(tmp_path: Path) -> None:
-    image = build_without(tmp_path, patched())
-    report = check(image, seed=1, steps=4 * STEPS, captures=CAPTURES, revision="UPSTREAM")
-    assert [found.text() for found in report.findings] == []
-    assert {line.split(":")[0] for line in report.excused} == {
-        *("send-status", "link-duplicates", "locked-completion", "halt-rundown")
+@pytest.fixture(scope="module")
+def old_drivers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The published driver and its parent, instrumented."""
+    return {
+        name: build_without(tmp_path_factory.mktemp(name), patched(), old_pause=name == "BEFORE", instrumented=True)
+        for name in ("UPSTREAM", "BEFORE")
     }
-    assert report.undefined
 
 
-def test_with_the_old_pause_on_top_it_is_that_drivers_parent(tmp_path: Path) -> None:
-    image = build_without(tmp_path, patched(), old_pause=True)
-    report = check(image, seed=1, steps=4 * STEPS, captures=CAPTURES, revision="BEFORE")
-    assert [found.text() for found in report.findings] == []
+@pytest.mark.parametrize("name", ["UPSTREAM", "BEFORE"])
+def test_without_all_repairs_it_is_the_published_driver_or_its_parent(
+    name: str, old_drivers: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole way of a user, whose check explores what it can where nothing is said of schedules: here nothing.
+
+    Rules that the driver breaks are counted under the repairs that it is without, runs end where it is undefined, and
+    nothing else is found.
+    """
+    told = tmp_path / "report.json"
+    words = ["check", str(old_drivers[name]), "--revision", name, "--seed", "1", "--steps", str(4 * STEPS)]
+    assert main([*words, "--json", str(told)]) == 0
+    report = json.loads(told.read_text("utf-8"))
+    assert (report["verdict"], report["findings"], report["explored"]) == ("passed", [], None)
+    counts = report["counts"]
+    assert "concurrent scenarios" in counts["not_run"]
+    assert {line.split(":")[0] for line in counts["excused"]} == {
+        *("send-status", "link-duplicates", "locked-completion", "halt-rundown", "double-fetch", "bounds")
+    }
+    assert counts["undefined"].keys() == {"cancelled cursor", "lock held", "halted handle"}
+    assert counts["not_visited"]["repairs"] == ["overflow-count", "cancel-send"]
+    out = capsys.readouterr().out
+    assert f"known of {name}, not counted: send-status: NblStatus" in out
+    assert "undefined upstream, run ended there: cancelled cursor" in out
+    assert out.endswith("PASSED\n")
+
+
+def test_the_parent_is_not_the_published_driver(old_drivers: dict[str, Path]) -> None:
+    image = old_drivers["BEFORE"]
     assert check(image, seed=1, steps=STEPS, captures=CAPTURES, most_failing=1, revision="UPSTREAM").findings
 
 

@@ -22,6 +22,7 @@ from wintun_sim.check.explore_report import MOST_SHOWN, Race
 from wintun_sim.check.exploring import explain, weight
 from wintun_sim.check.isolated import Death, isolated
 from wintun_sim.check.machines import CURRENT
+from wintun_sim.check.sides import CLIENT_WRITES, NOT_MAPPED, PARTS, exploring_part
 from wintun_sim.operations import Write
 from wintun_sim.scenario import Scenario
 from wintun_sim.trace.schedule import scenario_hash
@@ -55,6 +56,8 @@ class Piece:
     scenario: Scenario
     effort: Effort
     is_random: bool = False
+    part: str = ""
+    """What of a check this is beside the exploring of its scenario (``sides``), if it is more."""
 
     @property
     def name(self) -> str:
@@ -78,6 +81,21 @@ class Campaign:
     def used(self) -> int:
         """Count the schedules that were carried out."""
         return sum(explored.schedules for _, explored in self.results)
+
+    @property
+    def met(self) -> frozenset[tuple[str, str]]:
+        """Name, by topic of ``Visited``, what was met."""
+        return frozenset().union(*(explored.met for _, explored in self.results))
+
+    def sides(self) -> Iterator[tuple[str, str]]:
+        """Give the repairs that were judged from both sides and in which nothing was found, each with the part that
+        told them apart."""
+        for piece, explored in self.results:
+            if explored.discoveries:
+                continue
+            yield from ((repair, exploring_part(piece.name)) for repair in explored.sides)
+            if piece.part == NOT_MAPPED or (piece.part == CLIENT_WRITES and explored.sees_memory):
+                yield from ((repair, piece.part) for repair, parts in PARTS.items() if piece.part in parts)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as an object that ``json.dumps`` takes; the same for the same seed."""
@@ -159,11 +177,11 @@ def special_pieces(seed: int, image: Path | None, executor: Executor) -> Iterato
     found = [executor.submit(isolated, sites_of, story, resolved(image)) for story in stories()]
     for story, future in zip(stories(), found, strict=True):
         sites = future.result()
-        count = 0 if isinstance(sites, Death) else len(sites)
-        for number in range(1, count + 1):
-            yield Piece(story, Effort(bound=1, runs=1_000, seed=seed, fault=number))
+        for number, site in enumerate(() if isinstance(sites, Death) else sites, 1):
+            part = NOT_MAPPED if site.fault.name == "MAPPING" else ""
+            yield Piece(story, Effort(bound=1, runs=1_000, seed=seed, fault=number), part=part)
         if any(isinstance(operation, Write) for operation in story.operations()):
-            yield Piece(story, Effort(bound=1, runs=1_000, seed=seed, writes=1))
+            yield Piece(story, Effort(bound=1, runs=1_000, seed=seed, writes=1), part=CLIENT_WRITES)
 
 
 def random_pieces(seed: int) -> Iterator[Piece]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from wintun_sim.model import ModelMachine
 from wintun_sim.model.repairs import HaltRundown
 from wintun_sim.model.revisions import missing_repairs
+from wintun_sim.operations import RuleBroken
 
 
 class Excuses:
@@ -16,15 +17,16 @@ class Excuses:
 
     def __init__(self, revision: str) -> None:
         """Take the repairs that ``revision`` lacks. Raises ``UsageError`` for a name that is none."""
-        repairs = missing_repairs(revision)
-        self._always = {rule: repair.name for repair in repairs for rule in repair.rules}
-        self._halted = {rule: repair.name for repair in repairs for rule in repair.halted}
+        self._repairs = missing_repairs(revision)
+        self._halted = {rule: repair.name for repair in self._repairs for rule in repair.halted}
 
-    def repair(self, rule: str, model: ModelMachine) -> str | None:
-        """Return the name of the repair whose lack breaks ``rule``, or None where nothing excuses it."""
-        found = self._always.get(rule)
-        if found is None and rule in self._halted:
+    def repair(self, event: RuleBroken, model: ModelMachine) -> str | None:
+        """Return the name of the repair whose lack breaks a rule in this way, or None where nothing excuses it."""
+        for repair in self._repairs:
+            if repair.breaks(event.rule, event.message):
+                return repair.name
+        if event.rule in self._halted:
             adapters = model.adapters.values()
             if any(isinstance(adapter, HaltRundown) and adapter.abandoned for adapter in adapters):
-                return self._halted[rule]
-        return found
+                return self._halted[event.rule]
+        return None

@@ -20,12 +20,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from wintun_sim import native
-from wintun_sim.check import worker
+from wintun_sim.check import sides, worker
 from wintun_sim.check.effort import SHARD_CHOICES, SHARE, Effort
 from wintun_sim.check.isolated import Death, isolated
 from wintun_sim.check.machines import CURRENT
 from wintun_sim.check.record import Wrong
 from wintun_sim.check.refine import Refinement, say_outcome
+from wintun_sim.check.visited import name_of_cell, statuses_in
 from wintun_sim.errors import UnavailableError, UsageError
 from wintun_sim.operations import Operation, RuleBroken
 from wintun_sim.operations.outcome import Sequences
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from wintun_sim.kernel.explorer import Exploration, Explorer, FaultSite, Log, Strategy
 
 _DEADLY: Final = MappingProxyType({"Crash": "crash", "Stuck": "hang"})
+
+_EVERY_ACCESS: Final = "instrumented"
 
 Watcher = Callable[[int, int], None]
 """Told how many shards of an exploration are done, and how many there are."""
@@ -79,6 +82,7 @@ class Explored:
     actors may be switched; a run has ``longest`` of them at most, and ``longest_choices`` choices.
 
     ``complete``: the algorithm has no other schedule; ``cut``: some were left out for the bound on preemptions.
+    ``met`` names, by topic of ``Visited``, what was met; ``sides`` the repairs that were judged from both sides.
     ``outcomes`` are the driver's, hashed; ``model_outcomes`` the model's, None where it was not asked; ``slack`` are
     those of the model that the driver never showed. ``model_complete``: they are all that it has; ``not_judged`` of the
     driver's are none of its, where they are not. ``discoveries`` are what is wrong.
@@ -88,7 +92,7 @@ class Explored:
     image: Path
     effort: Effort
     revision: str = CURRENT
-    points: str = "instrumented"
+    points: str = _EVERY_ACCESS
     schedules: int = 0
     steps: int = 0
     distinct: int = 0
@@ -102,12 +106,19 @@ class Explored:
     model_complete: bool = False
     slack: int | None = None
     not_judged: int = 0
+    met: frozenset[tuple[str, str]] = frozenset()
+    sides: tuple[str, ...] = ()
     discoveries: list[Discovery] = field(default_factory=list)
 
     @property
     def exhaustive(self) -> bool:
         """Whether every schedule was taken, without a bound, and the model's outcomes are all there are."""
         return self.complete and not self.cut and (self.model_outcomes is None or self.model_complete)
+
+    @property
+    def sees_memory(self) -> bool:
+        """Whether every access of the image to memory was seen."""
+        return self.points == _EVERY_ACCESS
 
     def schedule(self, discovery: Discovery) -> Schedule:
         """Return the schedule of the run that shows a discovery."""
@@ -354,12 +365,13 @@ def judge_parts(
             judged.add(log, scenario, effort, revision)
         asks = not effort.is_faulted and not effort.rules_only
         model = refinement(scenario, revision).find_all() if asks else None
+        told_apart = tuple(sides.by_exploring(scenario, refinement(scenario, revision))) if asks else ()
     return Explored(
         scenario,
         image,
         effort,
         revision,
-        points="instrumented" if builder.kind_of(image) == "instrumented" else "kernel calls",
+        points=_EVERY_ACCESS if builder.kind_of(image) == "instrumented" else "kernel calls",
         schedules=found.runs,
         steps=found.steps,
         distinct=len(found.logs),
@@ -373,8 +385,16 @@ def judge_parts(
         model_complete=model is not None and model.complete,
         slack=None if model is None else sum(outcome not in judged.outcomes for outcome in model.outcomes),
         not_judged=len(judged.unknown),
+        met=met_in(found),
+        sides=told_apart,
         discoveries=list(judged.best.values()),
     )
+
+
+def met_in(found: Exploration) -> frozenset[tuple[str, str]]:
+    """Name what an exploration has met: cells of the transition table, and statuses."""
+    cells = (("transitions", name_of_cell(trigger, state)) for trigger, state in found.met)
+    return frozenset((*cells, *(("statuses", name) for name in statuses_in(log.events for log in found.logs))))
 
 
 def _outcome_hash(outcome: Sequences) -> str:

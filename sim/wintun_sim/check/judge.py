@@ -152,7 +152,7 @@ class Judge:
 
     def _excuse(self, event: RuleBroken) -> bool:
         """Note a rule that the revision is known to break, and tell whether it is one."""
-        repair = self.excuses.repair(event.rule, self.model)
+        repair = self.excuses.repair(event, self.model)
         if repair is not None:
             self.excused[f"{repair}: {event.rule}"] += 1
         return repair is not None

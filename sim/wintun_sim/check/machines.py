@@ -34,6 +34,13 @@ def describe_driver(image: Path | None) -> str:
     return f"{name}, {kind}" + ": wrong accesses to memory are seen late, or never" * (kind == "plain")
 
 
+def is_instrumented(image: Path | None) -> bool:
+    """Tell whether every access of an image to memory is seen. Raises ``UnavailableError`` as ``describe_driver``."""
+    from wintun_sim.kernel import builder
+
+    return builder.kind_of(image or native.driver_image(instrumented=True)) == "instrumented"
+
+
 def driver_words(image: Path | None) -> list[str]:
     """Return what makes ``wintun-sim run`` take this image."""
     if image is None:

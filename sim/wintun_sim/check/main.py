@@ -154,7 +154,7 @@ def check(
                     break
         for finding in _distinct(failing):
             report.findings.append(explain(finding, image))
-        if schedules and revision != CURRENT:
+        if revision != CURRENT:
             report.not_run["concurrent scenarios"] = "only CURRENT's are explored"
         elif schedules and not failing:  # first what one call at a time shows
             report.campaign = run_campaign(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from wintun_sim.check.finding import Finding, say_event, shorten
 from wintun_sim.check.machines import describe_driver, driver_words
+from wintun_sim.check.sides import PARTS, scenario_part
 from wintun_sim.check.visited import Visited
 from wintun_sim.model import REPAIRS
+from wintun_sim.model.revisions import missing_repairs
 from wintun_sim.operations import Event, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
 from wintun_sim.scenario import Expectation, Scenario, Step, format_scenario
@@ -92,6 +94,8 @@ class Report:
     undefined: Counter[str] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
     visited: Visited = field(default_factory=Visited)
+    told_apart: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By repair, the scenarios that judged it from both sides."""
     findings: list[Found] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
@@ -121,16 +125,28 @@ class Report:
         self.excused.update(result.excused)
         if result.undefined is not None:
             self.undefined[result.undefined] += 1
+        for repair in result.sides:
+            self.told_apart[repair].add(scenario_part(task.name))
+
+    def sides(self) -> dict[str, list[str]]:
+        """Return the repairs that were judged from both sides, with the parts of the check that told these apart."""
+        found = {repair: set(parts) for repair, parts in self.told_apart.items()}
+        for repair, part in () if self.campaign is None else self.campaign.sides():
+            found.setdefault(repair, set()).add(part)
+        whole = {repair: list(parts) for repair, parts in PARTS.items() if found.get(repair, set()) >= set(parts)}
+        for broken in sorted(self.excused):  # by which the driver has shown that it is without the repair
+            repair, _, rule = broken.partition(": ")
+            whole.setdefault(repair, []).append(f"rule {rule}")
+        return whole
 
     def not_visited(self) -> dict[str, list[str]]:
-        """Name what could have been met and was not: of the topics of ``Visited``, and of the repairs' scenarios.
-
-        A repair has been seen from both sides when its scenario was played: that says what the driver does, and what
-        the published one did, and --revision plays the other side.
-        """
-        shown = {f"scenario repair-{name}" for name in REPAIRS} & set(self.tasks)
-        repairs = [name for name in REPAIRS if f"scenario repair-{name}" not in shown]
-        return {**self.visited.not_visited(), "repairs": repairs}
+        """Name what could have been met and was not: of the topics of ``Visited``, and the repairs that were not judged
+        from both sides."""
+        lacking = [repair.name for repair in missing_repairs(self.revision)]
+        met = frozenset() if self.campaign is None else self.campaign.met
+        told_apart = self.sides()
+        repairs = [name for name in REPAIRS if name not in told_apart]
+        return {**self.visited.not_visited(met, lacking), "repairs": repairs}
 
     def _not_visited_lines(self) -> Iterator[str]:
         left = {topic: names for topic, names in self.not_visited().items() if names}
@@ -187,10 +203,17 @@ class Report:
                 "excused": dict(sorted(self.excused.items())),
                 "undefined": dict(sorted(self.undefined.items())),
                 "visited": self.visited.to_json(),
+                "met_by_exploring": self._explored(),
+                "repairs": self.sides(),
                 "not_visited": self.not_visited(),
                 "not_run": dict(sorted(self.not_run.items())),
             },
         }
+
+    def _explored(self) -> dict[str, list[str]]:
+        """Name, by topic, what was met by exploring."""
+        met = sorted(() if self.campaign is None else self.campaign.met)
+        return {topic: [name for other, name in met if other == topic] for topic in ("transitions", "statuses")}
 
     def lines(self) -> Iterator[str]:
         """Give the report for people; the last line is PASSED or the line that replays the failure."""
@@ -204,6 +227,7 @@ class Report:
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))
         for name in sorted(counts["depths"], key=_by_number):
             yield f"  {name}: {counts['depths'][name]:,} times"
+        yield f"  both sides of {len(self.sides())} of the {len(REPAIRS)} repairs"
         for name, count in sorted(self.excused.items()):
             yield f"  known of {self.revision}, not counted: {name}, {count:,} times"
         for place, count in sorted(self.undefined.items()):

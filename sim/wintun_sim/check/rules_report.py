@@ -92,7 +92,7 @@ class RulesReport(Report):
         report = Report.to_json(self)
         del report["revision"]
         counts = report["counts"]
-        for name in ("excused", "undefined", "not_visited"):
+        for name in ("excused", "undefined", "not_visited", "repairs"):
             counts.pop(name, None)
         counts["returned"] = dict(sorted(self.statuses.items()))
         return {**report, "rules_only": True, "not_judged": self.not_judged()}

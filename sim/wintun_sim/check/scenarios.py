@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from wintun_sim.check.machines import CURRENT, open_driver, open_model
 from wintun_sim.check.task import compare
 from wintun_sim.check.worker import Worker, WorkerDied
 from wintun_sim.model import UndefinedUpstream
-from wintun_sim.model.revisions import missing_repairs
+from wintun_sim.model.revisions import Repair, missing_repairs
 from wintun_sim.operations import Event, Machine, Operation, RuleBroken
 from wintun_sim.operations.outcome import Places, differences, outcome_of
 from wintun_sim.scenario import Scenario
@@ -117,16 +117,20 @@ def _wrong(scenario: Scenario, trace: Trace, revision: str) -> Iterator[str]:
 
     Rules that the revision is known to break, for want of a repair, are left out.
     """
-    known = {rule for repair in missing_repairs(revision) for rule in (*repair.rules, *repair.halted)}
+    lacking = missing_repairs(revision)
     places = Places(scenario.operations())
     expected = {step.operation.name: step.expected_for(revision) for step in scenario.steps()}
     for step in trace.steps:
         wanted = expected[step.operation.name]
         expected_rules = {event for event in wanted or () if isinstance(event, RuleBroken)}
         for event in step.events:
-            if isinstance(event, RuleBroken) and event not in expected_rules and event.rule not in known:
+            if isinstance(event, RuleBroken) and event not in expected_rules and not _is_known(event, lacking):
                 yield f"rule {event.rule}: {say_operation(step.operation)}: {event.message}"
         if wanted is None:
             continue
         for difference in differences(outcome_of(wanted, places), outcome_of(step.events, places)):
             yield f"expectation {difference.sequence}: {say_operation(step.operation)}: {say_unexpected(difference)}"
+
+
+def _is_known(event: RuleBroken, lacking: Sequence[Repair]) -> bool:
+    return any(repair.breaks(event.rule, event.message) or event.rule in repair.halted for repair in lacking)

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from wintun_sim.check import worker
+from wintun_sim.check import sides, worker
 from wintun_sim.check.captures import Packets, Playback
 from wintun_sim.check.finding import Finding, say_operation, say_unexpected
 from wintun_sim.check.judge import Judge
@@ -66,7 +66,8 @@ class Result:
     """What came of a task. ``steps`` counts the operations that were judged.
 
     ``excused`` counts, as "repair: rule", the rules that the revision is known to break; ``undefined`` is the place
-    that the published driver left undefined, where the task ended at one.
+    that the published driver left undefined, where the task ended at one. ``sides`` names the repairs that a scenario
+    has judged from both sides.
     """
 
     steps: int
@@ -74,6 +75,7 @@ class Result:
     visited: Visited
     excused: Counter[str] = field(default_factory=Counter)
     undefined: str | None = None
+    sides: tuple[str, ...] = ()
 
 
 def perform(task: Task, image: Path | None) -> Result:
@@ -93,9 +95,16 @@ def perform(task: Task, image: Path | None) -> Result:
                 break
             judge.events.clear()
         finding = finding or judge.inspect()
-        return Result(len(judge.operations), finding, judge.visited, judge.excused, judge.undefined)
+        told_apart = tuple(_sides(task, image)) if finding is None else ()
+        return Result(len(judge.operations), finding, judge.visited, judge.excused, judge.undefined, told_apart)
     finally:
         judge.close()
+
+
+def _sides(task: Task, image: Path | None) -> Iterator[str]:
+    """Name the repairs that a scenario, in which nothing was found, has judged from both sides."""
+    if task.scenario is not None:
+        yield from sides.by_scenario(task.name, task.scenario, task.ndis, task.revision, image)
 
 
 def _perform_stateful(task: Task, image: Path | None) -> Result:
@@ -139,7 +148,9 @@ def _perform_stateful(task: Task, image: Path | None) -> Result:
 def _extra(task: Task, judge: Judge) -> Callable[[Operation], Finding | None]:
     """Return what is checked after each operation beside the model: expectations, or the way of the packets."""
     if task.scenario is not None:
-        expected = {step.operation.name: expected_of(step, task.revision) for step in task.scenario.steps()}
+        expected = {
+            step.operation.name: expected_of(task.scenario, step, task.revision) for step in task.scenario.steps()
+        }
         return lambda operation: _unexpected(task, judge, operation, expected[operation.name])
     if task.packets and task.revision == CURRENT:  # others lose packets, and leave bundles untidy, by design
         packets = Packets()
@@ -147,9 +158,11 @@ def _extra(task: Task, judge: Judge) -> Callable[[Operation], Finding | None]:
     return lambda operation: None
 
 
-def expected_of(step: Step, revision: str) -> tuple[Event, ...] | None:
-    """Return what a shipped scenario expects of ``revision``: of another one than CURRENT only what names it."""
-    if revision != CURRENT and not any(revision in entry.revisions for entry in step.expected):
+def expected_of(scenario: Scenario, step: Step, revision: str) -> tuple[Event, ...] | None:
+    """Return what a scenario expects of ``revision``: of another one than CURRENT only what names it, unless the
+    scenario says that it holds for that one too."""
+    is_meant = revision in (CURRENT, *scenario.revisions)
+    if not is_meant and not any(revision in entry.revisions for entry in step.expected):
         return None
     return step.expected_for(revision)
 

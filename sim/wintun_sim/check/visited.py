@@ -7,12 +7,12 @@ are added up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Final
 
 from wintun_sim import ndis
 from wintun_sim.bundle import MAX_PACKET_SIZE as LARGEST
-from wintun_sim.lifecycle import TABLE, Ledger, Order, State, Trigger
+from wintun_sim.lifecycle import TABLE, Call, Ledger, Order, State, Trigger, may_overlap
 from wintun_sim.operations import (
     Event,
     IrpCompleted,
@@ -61,6 +61,21 @@ _ENDS: Final[Mapping[str, tuple[Trigger, State]]] = {
 _NEVER: Final = (Trigger.INITIALIZE_FAILED, Trigger.RESTART_FAILED)
 """Ends that this adapter does not come to unless memory is short, which no operation can say."""
 
+_CALLS: Final[Mapping[Trigger, Call]] = {
+    Trigger.SHUTDOWN: Call.SHUTDOWN,
+    Trigger.SEND: Call.SEND,
+    Trigger.CANCEL_SEND: Call.CANCEL_SEND,
+    Trigger.OID: Call.OID,
+    Trigger.SURPRISE_REMOVE: Call.SURPRISE_REMOVE,
+    Trigger.REQUEST: Call.REQUEST,
+}
+_UNDER_WAY: Final[Mapping[State, Call]] = {
+    State.INITIALIZING: Call.INITIALIZE,
+    State.RESTARTING: Call.PAUSE_RESTART,
+    State.PAUSING: Call.PAUSE_RESTART,
+}
+"""In these states an adapter is while such a call is under way, and no longer."""
+
 _LENGTHS: Final[Mapping[int, int]] = {
     ndis.OID_GEN_VENDOR_DESCRIPTION: 14,
     ndis.OID_GEN_STATISTICS: 152,
@@ -97,6 +112,16 @@ _OID_STATUSES: Final = (
     ndis.NDIS_STATUS_INVALID_OID,
     ndis.NDIS_STATUS_NOT_SUPPORTED,
 )
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "send-status": ("nbl: STATUS_SUCCESS", "nbl: STATUS_SUCCESS and sent again"),
+    "stale-packets": (
+        "nbl: STATUS_NDIS_MEDIA_DISCONNECTED",
+        "nbl: STATUS_NDIS_MEDIA_DISCONNECTED and sent again",
+    ),
+    "locked-completion": ("nbl: STATUS_NDIS_REQUEST_ABORTED and sent again",),
+}
+"""By repair, the statuses that no driver without it gives."""
+
 _SHAPES: Final = (
     *("0 NET_BUFFERs", "1 NET_BUFFERs", "2+ NET_BUFFERs", "in several MDLs", "with an offset", "unmapped"),
     *("with a cancel id", "empty packet", "largest packet", "over-long packet", "to be sent again"),
@@ -143,16 +168,16 @@ class Visited:
         if isinstance(operation, Oid) and operation.oid == ndis.OID_PNP_SET_POWER and operation.kind is OidKind.SET:
             trigger = Trigger.OID if operation.direct else Trigger.SET_POWER
         if trigger is not None:
-            counts[_cell(trigger, state or State.HALTED)] += 1
+            counts[name_of_cell(trigger, state or State.HALTED)] += 1
         elif operation.verb in _REQUESTS and state is not None:
-            counts[_cell(Trigger.REQUEST, state)] += 1
+            counts[name_of_cell(Trigger.REQUEST, state)] += 1
         for event in events:
             if operation.verb in _ENDS and (
                 isinstance(event, PauseCompleted) or (isinstance(event, Returned) and event.status == 0)
             ):
-                counts[_cell(*_ENDS[operation.verb])] += 1
+                counts[name_of_cell(*_ENDS[operation.verb])] += 1
             elif isinstance(event, PacketReceived) and state is not None:
-                counts[_cell(Trigger.RECEIVE, state)] += 1
+                counts[name_of_cell(Trigger.RECEIVE, state)] += 1
 
     def _note_event(self, operation: Operation, event: Event) -> None:
         match event:
@@ -168,10 +193,9 @@ class Visited:
                 elif isinstance(operation, SetPower) and operation.state > 4:
                     self.counts["oids"]["set-power beyond D3"] += 1
             case IrpCompleted(status=status, information=information):
-                some = " with data" if information else ""
-                self.counts["statuses"][f"irp: {ndis.name_of(status)}{some}"] += 1
+                self.counts["statuses"][_irp_status(status, information > 0)] += 1
             case NblCompleted(status=status, again=again):
-                self.counts["statuses"][f"nbl: {ndis.name_of(status)}" + " and sent again" * again] += 1
+                self.counts["statuses"][_nbl_status(status, again)] += 1
             case LinkChanged(connected=connected):
                 self.counts["statuses"]["link: up" if connected else "link: down"] += 1
 
@@ -196,17 +220,19 @@ class Visited:
         wanted += [f"{verb} in {state.value}" for verb in _REQUESTS for state in _STATES]
         return [name for name in wanted if name not in self.counts["operations"]]
 
-    def not_visited(self) -> dict[str, list[str]]:
+    def not_visited(self, met: Set[tuple[str, str]] = frozenset(), lacking: Iterable[str] = ()) -> dict[str, list[str]]:
         """Name everything that could have been met and was not, by topic.
 
-        Of the transitions some come only while another call is under way, which exploring plays and this does not.
+        ``met`` names, by topic too, what was met by exploring: some transitions come only while another call is under
+        way, and some statuses only when memory is short. ``lacking`` are the repairs that the driver is to be without.
         """
+        never = {name for repair in lacking for name in _NEEDS.get(repair, ())}
         wanted: dict[str, list[str]] = {
             "transitions": [
-                _cell(trigger, state)
+                name_of_cell(trigger, state)
                 for trigger, row in TABLE.items()
                 for state, cell in row.items()
-                if cell.next is not None and trigger not in _NEVER
+                if cell.next is not None and trigger not in _NEVER and _may_come(trigger, state)
             ],
             "statuses": [
                 *(
@@ -226,7 +252,14 @@ class Visited:
             ],
             "nbls": list(_SHAPES),
         }
-        left = {topic: [name for name in names if not self.counts[topic][name]] for topic, names in wanted.items()}
+        left = {
+            topic: [
+                name
+                for name in names
+                if not self.counts[topic][name] and (topic, name) not in met and name not in never
+            ]
+            for topic, names in wanted.items()
+        }
         return {"operations": self.missing(), **left}
 
     def to_json(self) -> dict[str, dict[str, int]]:
@@ -234,7 +267,35 @@ class Visited:
         return {topic: dict(sorted(counts.items())) for topic, counts in self.counts.items()}
 
 
-def _cell(trigger: Trigger, state: State) -> str:
+def _may_come(trigger: Trigger, state: State) -> bool:
+    """Tell whether what is under way in a state lets the trigger come at all."""
+    call, running = _CALLS.get(trigger), _UNDER_WAY.get(state)
+    return call is None or running is None or any(may_overlap(order, running, call) for order in Order)
+
+
+def statuses_in(runs: Iterable[Sequence[Event]]) -> set[str]:
+    """Name the statuses of requests and of NBLs that come up in runs; each is named once, since there are many runs."""
+    irps: set[tuple[int, bool]] = set()
+    nbls: set[tuple[int, bool]] = set()
+    for events in runs:
+        for event in events:
+            if isinstance(event, IrpCompleted):
+                irps.add((event.status, event.information > 0))
+            elif isinstance(event, NblCompleted):
+                nbls.add((event.status, event.again))
+    return {_irp_status(*each) for each in irps} | {_nbl_status(*each) for each in nbls}
+
+
+def _irp_status(status: int, has_data: bool) -> str:
+    return f"irp: {ndis.name_of(status)}" + " with data" * has_data
+
+
+def _nbl_status(status: int, again: bool) -> str:
+    return f"nbl: {ndis.name_of(status)}" + " and sent again" * again
+
+
+def name_of_cell(trigger: Trigger, state: State) -> str:
+    """Return what a cell of the transition table is called."""
     return f"{trigger.value} in {state.value}"
 
 

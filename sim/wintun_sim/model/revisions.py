@@ -7,6 +7,7 @@ other selection of repairs is a revision too (``taken_back``): what a repair is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,8 +22,9 @@ from wintun_sim.model.adapter import CURRENT, Adapter
 class Repair:
     """One repair: what was, what is, the class that takes it back, and the rules that are broken without it.
 
-    ``taken_back`` is None where no sequence of calls can show the repair. ``halted`` are rules that are broken without
-    it once NDIS has halted an adapter which ignored that.
+    ``taken_back`` is None where no sequence of calls can show the repair. ``rules`` are broken in a way that
+    ``message``, a regular expression, describes; ``halted`` are rules that are broken without the repair once NDIS has
+    halted an adapter which ignored that.
     """
 
     name: str
@@ -31,6 +33,11 @@ class Repair:
     taken_back: type[Adapter] | None = None
     rules: tuple[str, ...] = ()
     halted: tuple[str, ...] = ()
+    message: str = ""
+
+    def breaks(self, rule: str, message: str) -> bool:
+        """Tell whether a rule that was broken, and how the host says it, is what the lack of this repair comes to."""
+        return rule in self.rules and re.search(self.message, message) is not None
 
 
 _ROWS: Final = (
@@ -144,6 +151,8 @@ _ROWS: Final = (
         "bounds",
         "up to 3 bytes are read past a write buffer whose length is no multiple of 4; a failed mapping is not noticed",
         "nothing is read past the end; STATUS_INSUFFICIENT_RESOURCES",
+        rules=("DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION",),
+        message=r"^in IRP_MJ_WRITE: .* reads 4 bytes, \d+ bytes into a client's buffer",
     ),
     Repair(
         "halt-rundown",
@@ -226,6 +235,17 @@ def revision(name: str) -> type[Adapter]:
         f"revision {name}: there is none; those with names are {', '.join(REVISIONS)}, and -NAME[,-NAME] takes repairs"
         " back one by one"
     )
+
+
+def turned(name: str, repair: str) -> type[Adapter]:
+    """Return the revision of that name with one repair the other way round: taken back, or made.
+
+    Raises ``UsageError`` as ``revision`` does.
+    """
+    missing = [row.name for row in missing_repairs(name)]
+    others = [row for row in missing if row != repair]
+    found = taken_back(*(others if repair in missing else [*missing, repair]))
+    return type("Turned", (repairs.OldPause, found), {"__doc__": found.__doc__}) if name == "BEFORE" else found
 
 
 def missing_repairs(name: str) -> tuple[Repair, ...]:

@@ -160,6 +160,7 @@ def test_two_calls_that_never_overlap_have_a_reason_and_a_page() -> None:
         ("HALT", "SHUTDOWN", "ddi/ndis/nc-ndis-miniport_halt"),
         ("SHUTDOWN", "SHUTDOWN", "ddi/ndis/nc-ndis-miniport_shutdown"),
         ("INITIALIZE", "SEND", "ddi/ndis/nc-ndis-miniport_initialize"),
+        ("REQUEST", "INITIALIZE", "ddi/ndis/nf-ndis-ndisregisterdeviceex"),
     ],
 )
 def test_who_says_that_two_calls_never_overlap(one: str, other: str, page: str) -> None:

@@ -41,6 +41,7 @@ from wintun_sim.model import (
     REPAIRS,
     REVISIONS,
     UPSTREAM,
+    Adapter,
     UndefinedUpstream,
     repairs,
     revision,
@@ -271,11 +272,16 @@ def test_what_all_revisions_answer_alike() -> None:
 def test_the_page_on_revisions_has_every_repair_and_every_undefined_place() -> None:
     text = (Path(__file__).parents[2] / "docs" / "revisions.md").read_text("utf-8")
     for repair in REPAIRS.values():
-        modelled = "no" if repair.taken_back is None else "yes"
+        modelled = "no" if repair.taken_back is None else class_of(repair.taken_back)
         assert f"| {repair.name} | {repair.upstream} | {repair.current} | {modelled} |\n" in text
     sections = dict(section.split("\n", 1) for section in text.split("\n## ")[1:])
     assert [row[0] for row in table_of(sections["The repairs"])] == list(REPAIRS)
     assert dict(table_of(sections["What upstream leaves undefined"])) == PLACES
+
+
+def class_of(taken_back: type[Adapter]) -> str:
+    """Return where a reader finds the class, below wintun_sim.model.repairs."""
+    return f"`{taken_back.__module__.rsplit('.', 1)[1]}.{taken_back.__name__}`"
 
 
 def table_of(text: str) -> list[list[str]]:

@@ -22,6 +22,7 @@ from wintun_sim.lifecycle.pages import (
     PAUSE_PAGE,
     PNP_PAGE,
     POWER_PAGE,
+    REGISTER_DEVICE_PAGE,
     SERIALIZATION_PAGE,
     SHUTDOWN_PAGE,
     STACK_PAGE,
@@ -106,6 +107,11 @@ _OID_REQUESTS: Final = (Call.OID, Call.PENDING_OID, Call.DIRECT_OID, Call.SET_PO
 _EVERY: Final = tuple(Call)
 
 _APART: Final[tuple[tuple[Call, tuple[Call, ...], Apart], ...]] = (
+    (
+        Call.INITIALIZE,
+        (Call.REQUEST,),
+        Apart("a device appears while its adapter is initialized; this host opens it afterwards", REGISTER_DEVICE_PAGE),
+    ),
     (
         Call.INITIALIZE,
         _EVERY,

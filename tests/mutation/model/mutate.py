@@ -55,6 +55,9 @@ _OPPOSITES: Final = {"True": "False", "False": "True", '"little"': '"big"'}
 _METHODS: Final = {"append(": "insert(0, ", "appendleft(": "append(", "popleft(": "pop("}
 """What puts at one end or takes from it, and the same at the other end."""
 
+_PURE: Final = frozenset({"len", "sum", "map", "enumerate", "range", "min", "nbls_of", "record_size"})
+"""Functions that only return a value."""
+
 _STATUS: Final = re.compile(r"(NDIS_)?STATUS_")
 _UNTOUCHED: Final = frozenset({"key", "_keys"})
 _ARGUMENTS: Final = 3
@@ -89,12 +92,23 @@ def mutants(file: str, text: str, module: ModuleType) -> list[ModelMutant]:
 
 
 def digest(text: str) -> str:
-    """Say what Python makes of a source, lines and columns aside; nothing where it does not compile."""
+    """Say what Python makes of a source, places and words aside; nothing where it does not compile."""
     try:
-        code = compile(text, "", "exec", dont_inherit=True)
+        code = compile(_Wordless().visit(ast.parse(text)), "", "exec", dont_inherit=True)
     except SyntaxError:
         return ""
     return hashlib.sha256(repr(_plain(code)).encode()).hexdigest()
+
+
+class _Wordless(ast.NodeTransformer):
+    """Makes docstrings, and the words of steps, all the same."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """Look at the statements that can be nothing but words."""
+        words = node.value.value if isinstance(node.value, ast.Yield) else node.value
+        if isinstance(words, ast.Constant) and isinstance(words.value, str):
+            words.value = ""
+        return node
 
 
 def _plain(value: object) -> object:
@@ -378,7 +392,7 @@ def _effects(node: ast.stmt) -> tuple[set[str], set[str]] | None:
     targets = _targets(node)
     if not targets or isinstance(node, ast.For):
         return None
-    if any(isinstance(part, (ast.Call, ast.Yield, ast.YieldFrom)) for part in ast.walk(node)):
+    if any(isinstance(part, (ast.Yield, ast.YieldFrom)) or _may_do_more(part) for part in ast.walk(node)):
         return None
     writes = {ast.unparse(target) for target in targets}
     value = getattr(node, "value", None)
@@ -388,6 +402,11 @@ def _effects(node: ast.stmt) -> tuple[set[str], set[str]] | None:
         else set()
     )
     return writes, reads | (writes if isinstance(node, ast.AugAssign) else set())
+
+
+def _may_do_more(node: ast.AST) -> bool:
+    """Tell whether a node is a call that may do more than return a value."""
+    return isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _PURE)
 
 
 def _neighbours(owner: object, name: str, value: int) -> list[str]:

@@ -85,7 +85,7 @@ def nbls_in_hand(world: World) -> object:
     """A full queue and one more NBL that is being copied."""
     adapter = world.machine.adapters["a"]
     world.send(*[ipv4()] * (QUEUE_LIMIT - 1))
-    adapter.copying.append(SentNbl("other", 0, nbl(ipv4())))
+    adapter.copying.append(SentNbl("other", 0, nbl(ipv4()), again=False))
     return world.send(ipv4())
 
 

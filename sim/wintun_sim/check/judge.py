@@ -1,7 +1,7 @@
 """The judge: carries out operations on two machines side by side and says where they part.
 
 After every operation both machines are at rest, and then all of this must hold: the events are the same as far as the
-outcome tells them apart (``operations.outcome``); the driver's events keep the order that every run must keep; what
+outcome tells them apart (``operations.outcome``); the events of both keep the order that every run must keep; what
 the host counts of each adapter, and what the adapter told NDIS of itself, is what the model says; and no rule was
 broken. The first thing that does not hold ends the run, since from there on the machines are in different states.
 
@@ -94,18 +94,21 @@ class Judge:
             self.ledger.end(operation)
 
     def _compare(self, operation: Operation, ours: Sequence[Event], theirs: Sequence[Event]) -> Finding | None:
+        places = self.places
         if list(ours) != list(theirs):
             for event in theirs:
                 if isinstance(event, RuleBroken) and not self._excuse(event):
                     kind = _DEADLY.get(event.rule, "rule")
                     return self.finding(kind, event.rule, f"{say_operation(operation)}: {event.message}")
-            places = self.places
             for difference in differences(outcome_of(ours, places), outcome_of(theirs, places)):
                 message = f"{say_operation(operation)}: {say_difference(difference)}"
                 return self.finding("outcome", difference.sequence, message)
             broken = order_broken(theirs, places, deliveries(ours, self._packets))
             if broken:
                 return self.finding("order", "order", f"{say_operation(operation)}: {broken[0]}")
+        broken = order_broken(ours, places, deliveries(theirs, self._packets)) if len(ours) > 1 else []
+        if broken:
+            return self.finding("order", "order", f"{say_operation(operation)}: in the model {broken[0]}")
         return self._count(operation) or self._look_at_attributes(operation, ours)
 
     def _look_at_attributes(self, operation: Operation, events: Sequence[Event]) -> Finding | None:
@@ -128,7 +131,7 @@ class Judge:
 
     def _count(self, operation: Operation) -> Finding | None:
         adapter = self.places.adapters.get(operation.name, "")
-        if adapter not in self.ledger.adapters or not self.ledger.adapters[adapter].exists:
+        if adapter not in self.ledger.adapters:
             return None
         ours, theirs = self.model.counters(adapter), self.driver.counters(adapter)
         if ours == theirs:

@@ -89,7 +89,7 @@ class Oids(Life):
             self.complete_oid(request.name, ndis.NDIS_STATUS_INVALID_OID)
         elif request.kind is OidKind.SET:
             # No value that is looked at is longer than a ULONG, and a buffer may be of any length.
-            buffer = request.data + bytes([FILLER]) * min(request.length - len(request.data), _ULONG.size)
+            buffer = request.data.ljust(_ULONG.size, bytes([FILLER]))
             yield from self.set_oid(request.name, request.oid, buffer, request.length)
         else:
             yield from self.query_oid(request)

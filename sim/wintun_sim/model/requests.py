@@ -23,7 +23,7 @@ class SentNbl:
 
     __slots__ = ("again", "cancel_id", "index", "next", "operation", "packets", "queued", "status", "unmapped")
 
-    def __init__(self, operation: str, index: int, nbl: Nbl, again: bool = False) -> None:
+    def __init__(self, operation: str, index: int, nbl: Nbl, again: bool) -> None:
         self.operation = operation
         self.index = index
         self.packets = nbl.packets
@@ -110,11 +110,8 @@ class ReadRequest:
         """Return the first ``information`` bytes of the buffer."""
         from wintun_sim import bundle
 
-        packets = self.packets
-        if len(packets) <= LARGEST_BUNDLE:
-            return bundle.encode(packets)
-        parts = (packets[start : start + LARGEST_BUNDLE] for start in range(0, len(packets), LARGEST_BUNDLE))
-        return b"".join(map(bundle.encode, parts))
+        starts = range(0, len(self.packets), LARGEST_BUNDLE)
+        return b"".join(bundle.encode(self.packets[start : start + LARGEST_BUNDLE]) for start in starts)
 
 
 class WriteRequest:

@@ -47,7 +47,7 @@ from wintun_sim.operations.outcome import Places
 from wintun_sim.operations.scan import Scanner, ScenarioError, nearest
 from wintun_sim.operations.text import format_event, format_operation, parse_events, parse_operation
 from wintun_sim.scenario import names
-from wintun_sim.scenario.scenario import VERSIONS, Actor, Expectation, Order, Scenario, Step
+from wintun_sim.scenario.scenario import OTHER_VERSIONS, VERSIONS, Actor, Expectation, Order, Scenario, Step
 
 MAX_FILE_SIZE: Final = 1 << 26
 """Bytes of scenario text that are read at all."""
@@ -156,7 +156,7 @@ class _Reader:
                 scanner.fail(f"there is no order {token.text!r}", "write strict or raw", token.position)
             self.header = replace(self.header, order=_ORDERS[token.text])
         else:
-            versions = {f"{major}.{minor}": (major, minor) for major, minor in VERSIONS}
+            versions = {f"{major}.{minor}": (major, minor) for major, minor in (*VERSIONS, *OTHER_VERSIONS)}
             if token.text not in versions:
                 scanner.fail(f"the host has no NDIS {token.text}", nearest("", versions), token.position)
             self.header = replace(self.header, ndis=versions[token.text])

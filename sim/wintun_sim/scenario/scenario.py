@@ -11,7 +11,10 @@ from wintun_sim.operations import Event, Operation
 Order = Literal["strict", "raw"]
 
 VERSIONS: Final = ((6, 20), (6, 30), (6, 80))
-"""The NDIS versions that the host offers."""
+"""The NDIS versions that the host offers, as far as the driver tells them apart."""
+
+OTHER_VERSIONS: Final = ((6, 1), (6, 50))
+"""One that is too old for the driver (Windows Vista with SP1), and one between two that it knows (Windows 10's first)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class Actor:
 class Scenario:
     """What is done to an adapter: first the ``setup``, one operation at a time, then all actors at once.
 
-    ``order`` says how closely the host keeps to what Windows does, ``ndis`` which version it offers: one of VERSIONS.
-    ``title`` is one line without blanks around it. ``revisions`` names those beside CURRENT for which holds, too, what
-    is expected without a mark. All operations have names (see ``names.fill``).
+    ``order`` says how closely the host keeps to what Windows does, ``ndis`` which version it offers: one of VERSIONS
+    or OTHER_VERSIONS. ``title`` is one line without blanks around it. ``revisions`` names those beside CURRENT for
+    which holds, too, what is expected without a mark. All operations have names (see ``names.fill``).
     """
 
     title: str = ""

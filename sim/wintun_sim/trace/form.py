@@ -31,7 +31,7 @@ from wintun_sim.operations import (
 from wintun_sim.operations.scan import Scanner
 from wintun_sim.operations.text import format_event, format_operation, parse_operation
 from wintun_sim.scenario import Expectation, Scenario, Step, format_scenario, parse
-from wintun_sim.scenario.scenario import VERSIONS, Order
+from wintun_sim.scenario.scenario import OTHER_VERSIONS, VERSIONS, Order
 from wintun_sim.trace.trace import Trace, TraceStep
 
 FORMAT: Final = "wintun-sim trace 1"
@@ -111,7 +111,7 @@ def from_json(value: object) -> Trace:
 
 def read_host(document: Json) -> tuple[Order, tuple[int, int]]:
     """Read how the host called the adapter: the order, and the version of NDIS. Raises ``UsageError``."""
-    versions = {f"{major}.{minor}": (major, minor) for major, minor in VERSIONS}
+    versions = {f"{major}.{minor}": (major, minor) for major, minor in (*VERSIONS, *OTHER_VERSIONS)}
     orders: dict[str, Order] = {"strict": "strict", "raw": "raw"}
     order, version = json_text(document, "order"), json_text(document, "ndis")
     if order not in orders or version not in versions:

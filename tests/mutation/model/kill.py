@@ -31,7 +31,7 @@ from wintun_sim.scenario import Scenario, load, shipped
 MODEL: Final = Path(native.__file__).parent / "model"
 _PACKAGE: Final = "wintun_sim.model"
 
-TASK_SECONDS: Final = 5
+TASK_SECONDS: Final = 2
 """Processor time in which a scenario or walk must end; with the right model each takes a tenth of a second."""
 
 EXPLORING_SECONDS: Final = 600

@@ -6,11 +6,22 @@ They are made of the model, so that the only difference is the one that each is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wintun_sim import ndis
 from wintun_sim.model import CURRENT, ModelMachine, Steps
 from wintun_sim.model.requests import FileObject, SentNbl
-from wintun_sim.operations import Event, IrpCompleted, NblCompleted, Operation, Pause, RuleBroken
+from wintun_sim.operations import (
+    Counters,
+    Event,
+    Halt,
+    IrpCompleted,
+    NblCompleted,
+    Operation,
+    Pause,
+    Returned,
+    RuleBroken,
+)
 
 
 class ForgetsAnNbl(CURRENT):
@@ -68,6 +79,25 @@ class CompletesReadsFirst(ModelMachine):
         if not any(isinstance(event, IrpCompleted) and event.data for event in events):
             return events
         return [event for event in events if not late(event)] + [event for event in events if late(event)]
+
+
+class ReturnsFirst(ModelMachine):
+    """A pause or halt returns before what it gives back has gone back."""
+
+    def perform(self, operation: Operation) -> Sequence[Event]:
+        events = super().perform(operation)
+        if not isinstance(operation, (Pause, Halt)):
+            return events
+        return sorted(events, key=lambda event: not isinstance(event, Returned))
+
+
+class CountsTheHalted(ModelMachine):
+    """An adapter that was halted still has a handle, for whoever asks."""
+
+    def counters(self, adapter: str) -> Counters:
+        counted = super().counters(adapter)
+        halted = adapter in self.adapters and not self.adapters[adapter].published
+        return replace(counted, handles=1) if halted else counted
 
 
 class BreaksARule(ModelMachine):

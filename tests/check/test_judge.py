@@ -30,6 +30,8 @@ FALSE: dict[str, tuple[Maker, tuple[str, str]]] = {
     "counts no discards": (partial(ModelMachine, revision=false.CountsNoDiscards), ("outcome", "returns")),
     "loses a handle": (partial(ModelMachine, revision=false.LosesAHandle), ("counters", "handles")),
     "completes reads first": (false.CompletesReadsFirst, ("order", "order")),
+    "returns first": (false.ReturnsFirst, ("order", "order")),
+    "counts the halted": (false.CountsTheHalted, ("counters", "handles")),
     "breaks a rule": (false.BreaksARule, ("rule", "SpinLockBalanced")),
 }
 
@@ -81,6 +83,29 @@ def test_each_false_driver_is_found_and_shrunk(name: str, driver: Callable[[Make
     assert still(shrunk.operations)
     assert check_operations(shrunk.operations)
     assert len(shrunk.operations) <= 8
+
+
+@pytest.mark.parametrize("maker", [false.CompletesReadsFirst, false.ReturnsFirst])
+def test_a_model_is_held_to_the_order_of_every_run_as_a_driver_is(
+    maker: Maker, driver: Callable[[Maker], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_module, "open_model", lambda order, ndis, revision: maker(order=order, ndis=ndis))
+    driver(ModelMachine)
+    found = next((result.finding for result in walks(2, 6000) if result.finding), None)
+    assert found is not None
+    assert found.signature() == ("order", "order")
+
+
+def test_what_model_and_driver_get_wrong_alike_is_seen_where_an_order_always_holds(
+    driver: Callable[[Maker], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        task_module, "open_model", lambda order, ndis, revision: false.ReturnsFirst(order=order, ndis=ndis)
+    )
+    driver(false.ReturnsFirst)
+    found = next((result.finding for result in walks(2, 6000) if result.finding), None)
+    assert found is not None
+    assert "in the model" in found.message
 
 
 def judged(finding: Finding, operations: Sequence[Operation]) -> Finding | None:

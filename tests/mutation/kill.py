@@ -96,9 +96,9 @@ def short(image: Path) -> str:
     return f"shortage: {failed[0]}" if failed else ""
 
 
-def explored(image: Path) -> str:
-    """Explore the corpus of concurrent scenarios, each with a few schedules; say what is found first."""
-    for piece in pieces(SEED, image, deep=False, schedules=100 * SCHEDULES):
+def explored(image: Path, most: int | None = None) -> str:
+    """Explore the corpus of concurrent scenarios, or ``most`` of them, each with a few schedules; say what is found."""
+    for piece in pieces(SEED, image, deep=False, schedules=100 * SCHEDULES)[:most]:
         shard = Shard(piece.scenario, image, replace(piece.effort, runs=SCHEDULES))
         discoveries = explore_whole(shard, CURRENT).discoveries
         if discoveries:

@@ -6,7 +6,7 @@ halt is excused only where the model says that one did.
 
 from __future__ import annotations
 
-from wintun_sim.model import ModelMachine
+from wintun_sim.model import Adapter, ModelMachine
 from wintun_sim.model.repairs import HaltRundown
 from wintun_sim.model.revisions import missing_repairs
 from wintun_sim.operations import RuleBroken
@@ -25,8 +25,11 @@ class Excuses:
         for repair in self._repairs:
             if repair.breaks(event.rule, event.message):
                 return repair.name
-        if event.rule in self._halted:
-            adapters = model.adapters.values()
-            if any(isinstance(adapter, HaltRundown) and adapter.abandoned for adapter in adapters):
-                return self._halted[event.rule]
+        if event.rule in self._halted and any(map(is_abandoned, model.adapters.values())):
+            return self._halted[event.rule]
         return None
+
+
+def is_abandoned(adapter: Adapter | None) -> bool:
+    """Tell whether an adapter of the model ignored its halt, and so goes on owning what NDIS knows nothing more of."""
+    return isinstance(adapter, HaltRundown) and adapter.abandoned

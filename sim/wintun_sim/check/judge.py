@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Final
 
-from wintun_sim.check.excuses import Excuses
+from wintun_sim.check.excuses import Excuses, is_abandoned
 from wintun_sim.check.finding import Finding, say_difference, say_operation
 from wintun_sim.check.machines import CURRENT, inspect
 from wintun_sim.check.visited import Visited
@@ -131,7 +131,7 @@ class Judge:
 
     def _count(self, operation: Operation) -> Finding | None:
         adapter = self.places.adapters.get(operation.name, "")
-        if adapter not in self.ledger.adapters:
+        if adapter not in self.ledger.adapters or is_abandoned(self.model.adapters.get(adapter)):
             return None
         ours, theirs = self.model.counters(adapter), self.driver.counters(adapter)
         if ours == theirs:

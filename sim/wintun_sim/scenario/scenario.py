@@ -14,7 +14,7 @@ VERSIONS: Final = ((6, 20), (6, 30), (6, 80))
 """The NDIS versions that the host offers, as far as the driver tells them apart."""
 
 OTHER_VERSIONS: Final = ((6, 1), (6, 50))
-"""One that is too old for the driver (Windows Vista with SP1), and one between two that it knows (Windows 10's first)."""
+"""One that is too old for the driver (Windows Vista's), and one between two that it knows (the first Windows 10's)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,8 +155,11 @@ class _Source:
         return self._starts[line - 1] + len(self._lines[line - 1].encode()[:column].decode())
 
     def said(self, node: ast.AST) -> str:
-        """Return the text of a node in one line."""
+        """Return the text of a node in one line; of one with a body its head."""
         start, stop = self.span(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            return " ".join(self.text[start : self.span(body[0])[0]].split()) + " …"
         return " ".join(self.text[start:stop].split())
 
     def _owners(self, body: Sequence[ast.stmt], owner: str) -> Iterator[tuple[str, ast.stmt]]:

@@ -74,7 +74,7 @@ def test_each_kind_of_change_is_made_in_code_and_nowhere_else() -> None:
             "number: LIMIT → (LIMIT + 1)",
             "delete: self.count += first",
             "operator: += → -=",
-            "swap: if not first < LIMIT: self.count += first ↔ self.state = State.PAUSED",
+            "swap: if not first < LIMIT: … ↔ self.state = State.PAUSED",
             "delete: self.state = State.PAUSED",
             "constant: State.PAUSED → State.RESTARTING",
             "swap: self.state = State.PAUSED ↔ self.returned(ndis.NDIS_STATUS_PAUSED)",

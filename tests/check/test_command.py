@@ -86,7 +86,7 @@ def test_an_own_capture_takes_the_place_of_those_that_ship(capsys: pytest.Captur
     status, report = report_of(capsys, "--seed", "1", "--steps", "500", "--schedules", "0", "--pcap", capture)
     assert status == 0
     played = {task for task in report["counts"]["tasks"] if not task.startswith("scenario ")}
-    assert played == {f"capture {capture}", "walk", "state-machine"}
+    assert played == {f"capture {capture}", "walk", "fast-walk", "state-machine"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wintun_sim.bench import explore
-from wintun_sim.bench.explore import Figure
+from wintun_sim.bench.figure import Figure
 from wintun_sim.errors import WintunSimError
 from wintun_sim.kernel.explorer import Strategy
 from wintun_sim.operations import Cleanup, IrpCompleted

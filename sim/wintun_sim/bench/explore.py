@@ -12,13 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Final
 
 from wintun_sim import bundle, native
 from wintun_sim.bench.driver import packet_of
+from wintun_sim.bench.figure import Figure
 from wintun_sim.errors import WintunSimError
 from wintun_sim.kernel.explorer import Explorer, Strategy
 from wintun_sim.operations import (
@@ -65,29 +65,6 @@ ENDING: Final[tuple[Operation, ...]] = tuple(
     for name in _HANDLES
     for operation in (Cleanup(name=f"cleanup {name}", handle=name), Close(name=f"close {name}", handle=name))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure: a median, in ``unit``. ``target`` is None where it is for information only."""
-
-    subject: str
-    value: float
-    unit: str
-    bound: Literal["at least", "at most"] = "at least"
-    target: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        """ "met", "missed", or "" where there is no target."""
-        if self.target is None:
-            return ""
-        met = self.value >= self.target if self.bound == "at least" else self.value <= self.target
-        return "met" if met else "missed"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figure and its verdict as an object that ``json.dumps`` takes."""
-        return {**asdict(self), "verdict": self.verdict}
 
 
 def measure(rounds: int, runs: int) -> Iterator[Figure]:
@@ -177,16 +154,3 @@ def _work(runs: int) -> None:
     if not _own:
         _own.append(_explorer(instrumented=False))
     _own[0].count(Strategy.RANDOM, runs=runs)
-
-
-def table(figures: list[Figure]) -> str:
-    """Return the figures as text."""
-    lines = []
-    width = max(len(figure.subject) for figure in figures)
-    for figure in figures:
-        sign = ">=" if figure.bound == "at least" else "<="
-        target = "" if figure.target is None else f"{sign} {figure.target:,g}"
-        value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.2f}"
-        line = f"{figure.subject.ljust(width)}  {value:>9} {figure.unit:<7}{target:>10}  {figure.verdict}"
-        lines.append(line.rstrip())
-    return "\n".join(lines)

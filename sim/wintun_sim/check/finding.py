@@ -12,7 +12,9 @@ from wintun_sim.operations.text import format_event, format_operation
 from wintun_sim.scenario import Scenario, Step
 from wintun_sim.scenario.scenario import Order
 
-KINDS: Final = ("outcome", "order", "counters", "attributes", "packets", "rule", "crash", "hang", "expectation")
+KINDS: Final = (
+    *("outcome", "order", "counters", "attributes", "packets", "rule", "crash", "hang", "expectation", "repetition"),
+)
 """What kinds of findings there are.
 
 ``outcome``: an entry of one of the five sequences differs, ``rule`` names the sequence. ``order``: two events came in
@@ -20,7 +22,7 @@ an order that no run may show. ``counters``: at rest the host counts otherwise t
 ``attributes``: the adapter told NDIS something wrong about itself; ``rule`` is the attribute.
 ``packets``: a packet was lost, doubled or changed on the way. ``rule``: a rule was broken, by its name. ``crash``: the
 image ended its process, ``rule`` names the signal. ``hang``: it never came back. ``expectation``: a scenario expected
-something else.
+something else. ``repetition``: carried out twice, the same operations did not have the same effects.
 """
 
 STATISTICS: Final = (

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from wintun_sim import native
 from wintun_sim.errors import UnavailableError
-from wintun_sim.operations import Event, Machine
+from wintun_sim.operations import Event, Machine, Operation
 from wintun_sim.scenario.scenario import Order
 
 if TYPE_CHECKING:
+    from wintun_sim.kernel.batch import BatchMachine
     from wintun_sim.model import ModelMachine
 
 CURRENT: Final = "CURRENT"
@@ -56,11 +57,26 @@ def open_driver(image: Path | None, order: Order, ndis: tuple[int, int]) -> Mach
     try:
         from wintun_sim.kernel import DriverMachine
     except ImportError as error:
-        raise UnavailableError(
-            f"driver: the host kernel is not built in here ({error}); it needs Unix and a C compiler when wintun-sim is"
-            " installed; the model does without"
-        ) from error
+        raise _unavailable(error) from error
     return DriverMachine(image or native.driver_image(instrumented=True), order=order, ndis=ndis)
+
+
+def open_batches(
+    image: Path | None, letters: Sequence[Operation], aims: Sequence[str], order: Order, ndis: tuple[int, int]
+) -> BatchMachine:
+    """Open a driver's image as one that takes arrays of ``letters``; as ``open_driver``, whose errors it raises."""
+    try:
+        from wintun_sim.kernel.batch import BatchMachine
+    except ImportError as error:
+        raise _unavailable(error) from error
+    return BatchMachine(image or native.driver_image(instrumented=True), letters, aims, order=order, ndis=ndis)
+
+
+def _unavailable(error: ImportError) -> UnavailableError:
+    return UnavailableError(
+        f"driver: the host kernel is not built in here ({error}); it needs Unix and a C compiler when wintun-sim is"
+        " installed; the model does without"
+    )
 
 
 def inspect(machine: Machine) -> Sequence[Event]:

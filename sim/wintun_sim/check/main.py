@@ -24,7 +24,8 @@ from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
 from wintun_sim.trace import record
 
 DEFAULT_STEPS: Final = 100_000
-"""Operations that a check carries out, playbacks of captures included; about 20 seconds on two cores."""
+"""Operations that a check carries out one at a time, playbacks of captures included; with the fast walks about 20
+seconds on two cores."""
 
 MOST_FAILING: Final = 6
 """Failing tasks after which a check stops looking for more."""
@@ -36,6 +37,12 @@ STATEFUL_SHARE: Final = 50
 
 STATEFUL_LENGTH: Final = 500
 """Operations of one task of the state machine."""
+
+FAST_SHARE: Final = 10
+"""How many operations of fast walks there are for each other one."""
+
+FAST_LENGTH: Final = 500_000
+"""Operations of one fast walk; the more there are, the seldomer the model is asked."""
 
 NO_SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({})
 
@@ -79,6 +86,19 @@ def plan(
         tasks.append(Task(ORDERS[number % 2], version, length, f"{seed}/walk/{number}", revision=revision))
         number += 1
         left -= length
+    return tasks
+
+
+def fast_plan(seed: int, steps: int, revision: str = CURRENT) -> list[Task]:
+    """Return the fast walks, in each order as long a one; none on other revisions than CURRENT, which have excuses."""
+    left = FAST_SHARE * steps if revision == CURRENT else 0
+    tasks: list[Task] = []
+    while left > 0:
+        length = min(FAST_LENGTH, max(left // len(ORDERS), 1))
+        for order in ORDERS:
+            number = len(tasks)
+            tasks.append(Task(order, _version(number // 2), length, f"{seed}/fast/{number}", fast=True))
+            left -= length
     return tasks
 
 
@@ -127,14 +147,16 @@ def check(
 ) -> Report:
     """Judge an image (default: the project's own driver) by a revision of the adapter, and report.
 
-    ``steps`` operations are played one at a time on both machines; then ``schedules`` of concurrent scenarios are
-    explored, ``deep`` or not (``campaign``).
+    ``steps`` operations are played one at a time on both machines, and ``FAST_SHARE`` times as many by fast walks; then
+    ``schedules`` of concurrent scenarios are explored, ``deep`` or not (``campaign``).
 
     The same arguments give the same report, whatever ``jobs`` (worker processes; default: one for each processor).
     After ``most_failing`` tasks that failed, no more is looked for.
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
-    tasks = plan(seed, steps, captures, scenarios, revision) + stateful_plan(seed, steps, revision)
+    fast = fast_plan(seed, steps, revision)
+    tasks = fast + plan(seed, steps, captures, scenarios, revision) + stateful_plan(seed, steps, revision)
+    total = steps + sum(task.steps for task in fast)
     report = Report(seed, image, planned=steps, revision=revision)
     if missing_hypothesis():
         report.not_run["state machine"] = missing_hypothesis()
@@ -146,7 +168,7 @@ def check(
             result = _post_mortem(task, done) if isinstance(done, Death) else done
             report.note(task, result)
             if watcher is not None:
-                watcher(report.steps, steps)
+                watcher(report.steps, total)
             if result.finding is not None:
                 failing.append(result.finding)
                 if len(failing) == most_failing or result.finding.rule == TIMEOUT:
@@ -183,7 +205,7 @@ def explain(finding: Finding, image: Path | None) -> Found:
     """Shrink a finding, and run what is left once more to show what both machines did."""
     worker = Worker()
     try:
-        if finding.kind not in ("packets", "expectation") and finding.rule != TIMEOUT:
+        if finding.kind not in ("packets", "expectation", "repetition") and finding.rule != TIMEOUT:
             shrunk = shrink(finding.operations, lambda operations: _still(finding, operations, image, worker))
             shown, comparison = _judge(_scenario(finding, shrunk.operations), image, worker, finding.revision)
             return Found(shown or finding, comparison.model, comparison.driver, shrunk.complete)

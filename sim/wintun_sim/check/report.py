@@ -221,7 +221,8 @@ class Report:
         captures = sorted(task.removeprefix("capture ") for task in self.tasks if task.startswith("capture "))
         yield (
             f"{self.steps:,} operations: {scenarios} scenarios, {self.tasks['walk']} random walks,"
-            f" {self.tasks['state-machine']} tasks of the state machine, captures {', '.join(captures) or 'none'}"
+            f" {self.tasks['fast-walk']} fast ones, {self.tasks['state-machine']} tasks of the state machine,"
+            f" captures {', '.join(captures) or 'none'}"
         )
         counts = self.visited.counts
         yield "visited: " + ", ".join(f"{len(counts[topic])} {topic}" for topic in ("operations", "statuses", "oids"))

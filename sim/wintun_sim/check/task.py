@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -15,6 +16,8 @@ from typing import Final
 
 from wintun_sim.check import sides, worker
 from wintun_sim.check.captures import Packets, Playback
+from wintun_sim.check.fast_walk import LENGTH as STRETCH
+from wintun_sim.check.fast_walk import FastWalk, seldom_collecting
 from wintun_sim.check.finding import Finding, say_operation, say_unexpected
 from wintun_sim.check.judge import Judge
 from wintun_sim.check.machines import CURRENT, open_driver, open_model
@@ -37,8 +40,8 @@ _WIND_DOWN: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Operations on new machines: those of a scenario, else a playback of packets, else a random walk, or runs of the
-    state machine.
+    """Operations on new machines: those of a scenario, else a playback of packets, else a random walk, which may be a
+    fast one, or runs of the state machine.
 
     ``name`` is that of the scenario or of the capture. ``steps`` bounds all but scenarios.
     """
@@ -52,10 +55,13 @@ class Task:
     scenario: Scenario | None = field(default=None, repr=False)
     revision: str = CURRENT
     stateful: bool = False
+    fast: bool = False
 
     @property
     def kind(self) -> str:
-        """Return "scenario", "capture", "walk" or "state-machine"."""
+        """Return "scenario", "capture", "walk", "fast-walk" or "state-machine"."""
+        if self.fast:
+            return "fast-walk"
         if self.stateful:
             return "state-machine"
         return "scenario" if self.scenario is not None else "capture" if self.packets else "walk"
@@ -82,6 +88,8 @@ def perform(task: Task, image: Path | None) -> Result:
     """Do a task: in a worker, since the image may end the process."""
     if task.stateful:
         return _perform_stateful(task, image)
+    if task.fast:
+        return _perform_fast(task, image)
     judge = _open(image, task.order, task.ndis, task.revision)
     try:
         finding: Finding | None = None
@@ -105,6 +113,21 @@ def _sides(task: Task, image: Path | None) -> Iterator[str]:
     """Name the repairs that a scenario, in which nothing was found, has judged from both sides."""
     if task.scenario is not None:
         yield from sides.by_scenario(task.name, task.scenario, task.ndis, task.revision, image)
+
+
+def _perform_fast(task: Task, image: Path | None) -> Result:
+    """Walk fast; what does not agree is left to the judge."""
+    result = Result(0, None, Visited())
+    with seldom_collecting(), closing(FastWalk(image, task.order, task.ndis, task.seed)) as walk:
+        while result.steps < task.steps and result.finding is None:
+            stretch = walk.draw(STRETCH)
+            worker.progress.step(len(stretch.letters))
+            result.steps += len(stretch.letters)
+            if not walk.agrees(stretch):
+                with closing(_open(image, task.order, task.ndis, task.revision)) as judge:
+                    result.finding = walk.look_again(stretch, judge)
+        result.visited = walk.visited()
+    return result
 
 
 def _perform_stateful(task: Task, image: Path | None) -> Result:
@@ -207,9 +230,12 @@ def _end(ledger: Ledger, namer: Namer, random: Random) -> Iterator[Operation]:
 
 
 def drawn(task: Task, steps: int) -> list[Operation]:
-    """Draw the first ``steps`` operations of a task again, on the model alone; of a state machine its last run."""
+    """Draw the first ``steps`` operations of a task again, on the model alone; of a state machine its last run, and of
+    a fast walk the whole last stretch."""
     if task.stateful:
         return _drawn_by_state_machine(task, steps)
+    if task.fast:
+        return _drawn_fast(task, steps)
     ledger = Ledger(task.order)
     model = open_model(task.order, task.ndis, task.revision)
     operations: list[Operation] = []
@@ -225,6 +251,14 @@ def drawn(task: Task, steps: int) -> list[Operation]:
             model.perform(operation)
     model.close()
     return operations
+
+
+def _drawn_fast(task: Task, steps: int) -> list[Operation]:
+    with closing(FastWalk(None, task.order, task.ndis, task.seed)) as walk:
+        stretch = walk.draw(STRETCH)
+        while (steps := steps - len(stretch.letters)) > 0:
+            stretch = walk.draw(STRETCH)
+        return stretch.operations()
 
 
 def _drawn_by_state_machine(task: Task, steps: int) -> list[Operation]:

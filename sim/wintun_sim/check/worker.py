@@ -53,10 +53,10 @@ class Progress:
         self._steps = 0
         self._write()
 
-    def step(self) -> None:
-        """Begin one step."""
-        self._steps += 1
-        self._total += 1
+    def step(self, count: int = 1) -> None:
+        """Begin one step, or several that are taken in one go."""
+        self._steps += count
+        self._total += count
         self._write()
 
     def _write(self) -> None:
@@ -71,7 +71,7 @@ class Progress:
 class _Nowhere:
     """The progress of a process that is nobody's worker."""
 
-    def step(self) -> None:
+    def step(self, count: int = 1) -> None:
         """Nobody watches."""
 
 

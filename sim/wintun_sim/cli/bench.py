@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from wintun_sim.cli import whole_number
 
 if TYPE_CHECKING:
-    from wintun_sim.bench.explore import Figure
+    from wintun_sim.bench.figure import Figure
     from wintun_sim.bench.measure import Row
 
 Measured = TypeVar("Measured", "Row", "Figure")
@@ -72,6 +72,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--json", nargs="?", const="-", metavar="FILE", help="write the figures as JSON (default: to stdout)"
     )
     explore.set_defaults(function=run_explore)
+    judge = subjects.add_parser(
+        "judge",
+        help="operations of the judge a second: fast walks beside hypothesis' state machine",
+        description="Measures how many operations a second are judged by random walks, by fast walks and by the state "
+        "machine of hypothesis, on the driver's instrumented image, and prints medians, targets and verdicts. Exit "
+        "status 0: all targets met; 1: some were missed.",
+        allow_abbrev=False,
+    )
+    judge.add_argument("--rounds", type=rounds, default=3, metavar="N", help="measurements of each (default 3)")
+    judge.add_argument(
+        "--steps",
+        type=whole_number(1, 1_000_000_000),
+        default=500_000,
+        metavar="N",
+        help="operations of a fast walk, of which a round has two (default 500,000, as a check has)",
+    )
+    judge.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write the figures as JSON (default: to stdout)"
+    )
+    judge.set_defaults(function=run_judge)
 
 
 def run_codec(arguments: argparse.Namespace) -> int:
@@ -146,23 +166,38 @@ def run_driver(arguments: argparse.Namespace) -> int:
 
 def run_explore(arguments: argparse.Namespace) -> int:
     """Print the table; the exit status is 1 when a target was missed."""
-    from wintun_sim.bench.explore import measure, table
-    from wintun_sim.cli.output import write_json
+    from wintun_sim.bench.explore import measure
 
     figures = _collect(measure(arguments.rounds, arguments.runs))
+    return _show(figures, arguments, "runs", arguments.runs)
+
+
+def run_judge(arguments: argparse.Namespace) -> int:
+    """Print the table; the exit status is 1 when a target was missed."""
+    from wintun_sim.bench.judge import measure
+
+    figures = _collect(measure(arguments.rounds, arguments.steps))
+    return _show(figures, arguments, "steps", arguments.steps)
+
+
+def _show(figures: Sequence[Figure], arguments: argparse.Namespace, unit: str, count: int) -> int:
+    """Print figures, each measured in rounds of ``count`` units; return the exit status."""
+    from wintun_sim.bench.figure import table
+    from wintun_sim.cli.output import write_json
+
     verdicts = [figure.verdict for figure in figures]
     missed = verdicts.count("missed")
     if arguments.json is not None:
         value = {
             "rounds": arguments.rounds,
-            "runs": arguments.runs,
+            unit: count,
             "missed": missed,
             "figures": [figure.as_json() for figure in figures],
         }
         write_json(value, arguments.json)
     if arguments.json == "-":
         return int(missed > 0)
-    print(f"Medians of {arguments.rounds} rounds of {arguments.runs:,} runs.\n")
+    print(f"Medians of {arguments.rounds} rounds of {count:,} {unit}.\n")
     print(table(figures))
     print(f"\n{verdicts.count('met')} of {missed + verdicts.count('met')} targets met.")
     return int(missed > 0)

@@ -123,8 +123,8 @@ enum host_event_kind
     HOST_EVENT_RETURNED = 1,  /* status */
     HOST_EVENT_OID_COMPLETED, /* status, information, needed, data */
     HOST_EVENT_IRP_COMPLETED, /* handle, status, information, data (reads) */
-    HOST_EVENT_NBL_COMPLETED, /* index, count: NBLs index ... index + count - 1 of the Send came back with status;
-                                 value: 1, they are sent again now; 0, that is all */
+    HOST_EVENT_NBL_COMPLETED, /* index, count: NBLs index ... index + count - 1 of the Send came back with status, all
+                                 by one operation; value: 1, they are sent again now; 0, that is all */
     HOST_EVENT_PACKET,        /* data: one packet that the stack received */
     HOST_EVENT_LINK,          /* adapter, value: 1 connected, 0 not */
     HOST_EVENT_PAUSE_COMPLETED,
@@ -267,6 +267,11 @@ void host_destroy(struct host *host);
 /* Carries out operations one at a time, each until nothing can go on, and stops at the first that does not end quietly;
  * `done`, where not NULL, is set to how many did. enum host_result. */
 int host_perform(struct host *host, const struct host_operation *operations, size_t count, size_t *done);
+
+/* The same, and after each operation `counters` at its place is what the adapter of that number in `adapters` owns, but
+ * for `allocations`; all 0 where there is none. Both arrays have `count` elements. */
+int host_perform_counting(struct host *host, const struct host_operation *operations, size_t count,
+                          const uint32_t *adapters, struct host_counters *counters, size_t *done);
 
 /* Lets virtual time pass: `least`, and then until no miniport owes NDIS anything, `most` at most (units of 100 ns); who
  * is late breaks a rule. Timers expire, and what they start runs. enum host_result. */

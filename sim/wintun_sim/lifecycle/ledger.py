@@ -117,6 +117,17 @@ class Ledger(Refusals):
         """Return the adapter's state as NDIS keeps it."""
         return self._adapter(adapter, "state").state
 
+    def forget(self) -> None:
+        """Forget what is over, at rest: halted adapters that no handle keeps, closed handles, ended reads, and names.
+
+        For whoever goes on for ever, and gives no name again.
+        """
+        live = (HandlePhase.OPEN, HandlePhase.CLEANED)
+        self.handles = {name: handle for name, handle in self.handles.items() if handle.phase in live}
+        self.adapters = {name: each for name, each in self.adapters.items() if each.exists or each.handles}
+        self.reads = {name: True for name, is_pending in self.reads.items() if is_pending}
+        self._names.clear()
+
     def key(self) -> tuple[object, ...]:
         """Return all that refusals depend on as one hashable value, whatever the order in which it came to be."""
         records: list[Driver | Adapter | Handle] = [*self.drivers.values(), *self.adapters.values()]

@@ -295,6 +295,12 @@ class Core:
 
     # Telling states apart
 
+    def forget(self) -> None:
+        """Forget what was counted, at rest: nothing but the answers to OIDs depends on it."""
+        for counter in COUNTERS:
+            setattr(self, counter, 0)
+        self.link_changes = self.link_indicated = self.link_changes % 2
+
     def open_files(self) -> int:
         """Return how many file objects of its device the adapter believes to be open."""
         return self.handles

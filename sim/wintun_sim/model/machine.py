@@ -145,6 +145,19 @@ class ModelMachine:
         """Return what ``adapter`` told NDIS of itself. Raises KeyError for one that was never initialized."""
         return attributes_of(registered_version(self.ndis, self.adapters[adapter].newest_ndis))
 
+    def forget(self) -> None:
+        """Forget what is over, as the ledger does, and with it all that was counted; at rest, after ``take_events``.
+
+        What is left, and what will happen, is the same for all machines with the same ``key``.
+        """
+        self.ledger.forget()
+        self.adapters = {name: adapter for name, adapter in self.adapters.items() if name in self.ledger.adapters}
+        self._files = {name: file for name, file in self._files.items() if name in self.ledger.handles}
+        held = {nbl.operation for adapter in self.adapters.values() for nbl in adapter.queue}
+        self._again = {name: adapter for name, adapter in self._again.items() if name in held}
+        for adapter in self.adapters.values():
+            adapter.forget()
+
     def close(self) -> None:
         """Forget everything."""
         for names in (self.adapters, self._files, self._reads, self._closes, self._unloads, self._again):
@@ -152,10 +165,11 @@ class ModelMachine:
 
     def key(self) -> tuple[object, ...]:
         """Return the state of all adapters and open files as one hashable value."""
-        return (
-            tuple(adapter.key() for adapter in self.adapters.values()),
-            tuple(file.key() for _, file in self._files.values()),
-        )
+        return tuple(adapter.key() for adapter in self.adapters.values()), self.file_keys()
+
+    def file_keys(self) -> tuple[tuple[str, bool], ...]:
+        """Return the state of all open files, each with its name."""
+        return tuple(file.key() for _, file in self._files.values())
 
     # What the host does itself
 

@@ -53,7 +53,7 @@ class FileObject:
         self.name = name
         self.cleaned = False
 
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> tuple[str, bool]:
         """Return what tells this file object from others, and its state."""
         return (self.name, self.cleaned)
 
@@ -95,7 +95,7 @@ class ReadRequest:
 
     def key(self) -> tuple[object, ...]:
         """Return what tells this request from others, and its state."""
-        return (self.operation, self.cancelled, tuple(self.packets))
+        return (self.operation, self.file.name, self.cancelled, tuple(self.packets))
 
     def room(self) -> Room:
         """Return what is left behind the records that are there."""

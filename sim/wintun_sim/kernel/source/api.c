@@ -83,20 +83,37 @@ void host_destroy(struct host *host)
     api_delete(api);
 }
 
-int host_perform(struct host *host, const struct host_operation *operations, size_t count, size_t *done)
+static void count(uint32_t id, struct host_counters *counters)
+{
+    const struct adapter *adapter = adapter_find(id);
+    memset(counters, 0, sizeof *counters);
+    if (adapter != NULL)
+        play_count(adapter, counters);
+}
+
+int host_perform_counting(struct host *host, const struct host_operation *operations, size_t how_many,
+                          const uint32_t *adapters, struct host_counters *counters, size_t *done)
 {
     host_enter(host);
     int result = host->api->unusable ? HOST_CRASHED : HOST_QUIET;
     size_t index = 0;
-    while (result == HOST_QUIET && index < count)
+    while (result == HOST_QUIET && index < how_many)
     {
+        log_seal();
         result = play_one(host, &operations[index]);
+        if (counters != NULL)
+            count(adapters[index], &counters[index]);
         index += result == HOST_QUIET;
     }
     if (done != NULL)
         *done = index;
     host_leave();
     return result;
+}
+
+int host_perform(struct host *host, const struct host_operation *operations, size_t how_many, size_t *done)
+{
+    return host_perform_counting(host, operations, how_many, NULL, NULL, done);
 }
 
 int host_pass_time(struct host *host, uint64_t least, uint64_t most)
@@ -181,11 +198,10 @@ int host_counters(struct host *host, uint32_t id, struct host_counters *counters
 {
     host_enter(host);
     const struct adapter *adapter = adapter_find(id);
-    memset(counters, 0, sizeof *counters);
+    count(id, counters);
     if (adapter != NULL)
     {
         const uint16_t image = image_number(adapter->miniport->image);
-        play_count(adapter, counters);
         for (const struct block *block = arena_next_live(NULL, BLOCK_NONE, image); block != NULL;
              block = arena_next_live(block, BLOCK_NONE, image))
             counters->allocations += block->kind == BLOCK_POOL || block->kind == BLOCK_NBL_POOL;

@@ -99,11 +99,17 @@ void log_refused(uint32_t operation, const char *reason)
     log_data(log_event(HOST_EVENT_REFUSED, operation), reason, strlen(reason));
 }
 
+void log_seal(void)
+{
+    current_host->log.sealed = current_host->log.count;
+}
+
 void log_clear(void)
 {
     gate_forget_log();
     struct log *log = &current_host->log;
     log->count = 0;
+    log->sealed = 0;
     log->newest_broken = 0;
     log->bytes = 0;
 }

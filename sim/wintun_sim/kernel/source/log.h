@@ -23,6 +23,7 @@ struct log
 {
     struct log_storage *storage;
     uint32_t count;
+    uint32_t sealed;        /* events to which nothing is added any more */
     uint32_t newest_broken; /* 1 + the place of the newest HOST_EVENT_RULE_BROKEN, whose `reserved` is the same of the
                                one before; 0: none */
     uint64_t bytes;
@@ -40,6 +41,9 @@ void log_data(struct host_event *event, const void *data, size_t length);
 
 /* HOST_EVENT_REFUSED with its reason. */
 void log_refused(uint32_t operation, const char *reason);
+
+/* What follows belongs to another operation: the events so far stay as they are. */
+void log_seal(void);
 
 void log_clear(void);
 

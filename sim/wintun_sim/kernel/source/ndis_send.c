@@ -403,11 +403,12 @@ static void check_status(const struct sent_nbl *item)
                     item->index, (unsigned)status);
 }
 
-/* Neighbours of one send with one status make one event; not for a gate, which reads each event once. */
+/* Neighbours of one send with one status, given back in one operation, make one event; not for a gate, which reads each
+ * event once. */
 static void log_completion(const struct sent_nbl *item, bool again)
 {
     const struct log *log = &current_host->log;
-    struct host_event *last = log->count == 0 ? NULL : &log->storage->events[log->count - 1];
+    struct host_event *last = log->count == log->sealed ? NULL : &log->storage->events[log->count - 1];
     const uint32_t status = (uint32_t)item->nbl.Status;
     if (last != NULL && current_host->gate == NULL && last->kind == HOST_EVENT_NBL_COMPLETED &&
         last->operation == item->operation && last->status == status && last->value == again &&

@@ -32,7 +32,7 @@ def test_an_illegal_call_names_operation_state_and_page_and_changes_nothing(wint
         read = handle.read()
         for call, words in (
             (wintun_adapter.restart, r"restart: MiniportRestart in Running: .*nc-ndis-miniport_restart"),
-            (wintun_adapter.halt, r"halt: MiniportHaltEx in Running: .*nc-ndis-miniport_halt"),
+            (wintun_adapter.halt, r"halt: MiniportHaltEx in Running: .*miniport-adapter-states-and-operations"),
             (wintun_adapter.resume, r"set-power: OID_PNP_SET_POWER in Running: .*oid-pnp-set-power"),
             (wintun_adapter.unload, r"unload: .*halt them first .*nc-ndis-miniport_unload"),
         ):

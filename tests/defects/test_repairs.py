@@ -5,6 +5,9 @@ CURRENT the same driver must fail a scenario that ships, or the repair could as 
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,8 @@ from wintun_sim.kernel.machine import Fault
 from wintun_sim.model import REPAIRS
 from wintun_sim.operations import Create, Initialize, IrpCompleted, Load, Nbl, Read, Restart, RuleBroken, Send, Write
 from wintun_sim.operations.data import ipv4
-from wintun_sim.scenario import load, shipped
+from wintun_sim.scenario import Scenario, load, shipped
+from wintun_sim.scenario.scenario import VERSIONS
 
 STEPS = 1_500
 CAPTURES = {"icmp": tuple(packet.data for packet in read_packets(shipped_captures()["icmp"]).packets)}
@@ -29,19 +33,41 @@ UNSEEN = {"overflow-count", "double-fetch", "bounds"}
 """What no sequence of calls, one at a time, can show in a plain image."""
 
 
+@cache
+def corpus() -> dict[str, Scenario]:
+    return {name: load(path) for name, path in shipped().items()}
+
+
+def scenarios(*versions: tuple[int, int]) -> dict[str, Scenario]:
+    """All scenarios that ship, each with each of these versions of NDIS; those about others with their own."""
+    return {
+        f"{name} with NDIS {major}.{minor}": replace(scenario, ndis=(major, minor))
+        for name, scenario in corpus().items()
+        for major, minor in (versions if scenario.ndis in VERSIONS else (scenario.ndis,))
+    }
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds the driver without a repair, once."""
+    return cache(lambda name: build_without(tmp_path_factory.mktemp(name), [name]))
+
+
 @pytest.mark.parametrize("name", patched())
-def test_a_driver_without_a_repair_is_the_model_without_it(name: str, tmp_path: Path) -> None:
-    image = build_without(tmp_path, [name])
-    report = check(image, seed=1, steps=STEPS, captures=CAPTURES, revision=f"-{name}")
+def test_a_driver_without_a_repair_is_the_model_without_it(name: str, images: Callable[[str], Path]) -> None:
+    """On random walks, on captured traffic and on all scenarios, with one version of NDIS or another."""
+    image = images(name)
+    version = VERSIONS[patched().index(name) % len(VERSIONS)]
+    played = scenarios(*(VERSIONS if name == "version" else (version,)))
+    report = check(image, seed=1, steps=STEPS, captures=CAPTURES, scenarios=played, revision=f"-{name}")
     assert [found.text() for found in report.findings] == []
     assert set(report.excused) <= {f"{name}: {rule}" for rule in (*REPAIRS[name].rules, *REPAIRS[name].halted)}
 
 
 @pytest.mark.parametrize("name", [name for name in patched() if name not in UNSEEN])
-def test_a_driver_without_a_repair_is_not_current(name: str, tmp_path: Path) -> None:
-    image = build_without(tmp_path, [name])
-    scenarios = {name: load(path) for name, path in shipped().items()}
-    assert check(image, seed=1, steps=1, captures={}, scenarios=scenarios, most_failing=1).verdict == "failed"
+def test_a_driver_without_a_repair_is_not_current(name: str, images: Callable[[str], Path]) -> None:
+    report = check(images(name), seed=1, steps=1, captures={}, scenarios=corpus(), most_failing=1)
+    assert report.verdict == "failed"
 
 
 def test_a_size_that_is_loaded_twice_is_seen_in_an_instrumented_image(tmp_path: Path) -> None:
@@ -88,6 +114,15 @@ def test_without_all_repairs_it_is_the_published_driver_or_its_parent(
     assert f"known of {name}, not counted: send-status: NblStatus" in out
     assert "undefined upstream, run ended there: cancelled cursor" in out
     assert out.endswith("PASSED\n")
+
+
+@pytest.mark.parametrize("name", ["UPSTREAM", "BEFORE"])
+def test_the_old_drivers_do_as_the_scenarios_say_with_every_version_of_ndis(
+    name: str, old_drivers: dict[str, Path]
+) -> None:
+    report = check(old_drivers[name], seed=1, steps=1, captures={}, scenarios=scenarios(*VERSIONS), revision=name)
+    assert [found.text() for found in report.findings] == []
+    assert sum(task.startswith("scenario ") for task in report.tasks) == len(scenarios(*VERSIONS)) > 2 * len(shipped())
 
 
 def test_the_parent_is_not_the_published_driver(old_drivers: dict[str, Path]) -> None:

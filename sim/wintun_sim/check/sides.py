@@ -89,7 +89,9 @@ def tells_apart(scenario: Scenario, ndis: tuple[int, int], held: str, repair: st
 
 
 def _describe(machine: ModelMachine, operation: Operation) -> object:
-    return machine.attributes(operation.name) if isinstance(operation, Initialize) else None
+    """Return what an adapter that was just initialized told NDIS of itself."""
+    is_new = isinstance(operation, Initialize) and machine.ledger.adapters[operation.name].exists
+    return machine.attributes(operation.name) if is_new else None
 
 
 def by_exploring(scenario: Scenario, held: Refinement) -> Iterator[str]:

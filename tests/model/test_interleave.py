@@ -4,10 +4,11 @@ from math import comb
 
 import pytest
 
+from tests.model.brute_force import explore
 from tests.model.world import ipv4, nbl, opened, running, sent
 from wintun_sim.lifecycle import Order
 from wintun_sim.model import ModelMachine
-from wintun_sim.model.interleave import explore, interleave
+from wintun_sim.model.interleave import interleave
 from wintun_sim.operations import (
     Create,
     Initialize,

@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
+from tests.model.brute_force import Exploration, explore
 from tests.model.world import (
     CANCELLED,
     D0,
@@ -25,7 +26,7 @@ from tests.model.world import (
 )
 from wintun_sim.lifecycle import Order, State
 from wintun_sim.model import ModelMachine
-from wintun_sim.model.interleave import Exploration, Interleaving, explore
+from wintun_sim.model.interleave import Interleaving
 from wintun_sim.operations import (
     Cancel,
     CancelSend,

@@ -7,11 +7,12 @@ from itertools import chain, combinations
 
 import pytest
 
+from tests.model.brute_force import explore
 from tests.model.test_races import CORPUS, HALT, OPENED, PAUSE, SETUPS, read, send, write
 from tests.model.world import bundle, ipv4, nbl
 from wintun_sim.lifecycle import Order
 from wintun_sim.model import ModelMachine, revision
-from wintun_sim.model.interleave import explore, interleave
+from wintun_sim.model.interleave import interleave
 from wintun_sim.model.outcomes import find_all, is_possible
 from wintun_sim.model.snapshot import Snapshot
 from wintun_sim.model.space import Space

@@ -21,6 +21,7 @@ from wintun_sim.operations import (
     Pause,
     Returned,
     RuleBroken,
+    Write,
 )
 
 
@@ -108,3 +109,23 @@ class BreaksARule(ModelMachine):
         if isinstance(operation, Pause):
             events.append(RuleBroken(operation.name, "SpinLockBalanced", "a spin lock is held at return"))
         return events
+
+
+class RemembersWrites(ModelMachine):
+    """Holds a block of memory for each write, until its adapter is halted."""
+
+    writes = 0
+
+    def perform(self, operation: Operation) -> Sequence[Event]:
+        self.writes += isinstance(operation, Write)
+        return super().perform(operation)
+
+    def allocations(self, adapter: str) -> int:
+        return 2 * len(self.adapters) + self.writes
+
+
+class FillsACache(RemembersWrites):
+    """Holds a block of memory for each of the first three writes, and uses those again."""
+
+    def allocations(self, adapter: str) -> int:
+        return 2 * len(self.adapters) + min(self.writes, 3)

@@ -2,8 +2,9 @@
 
 After every operation both machines are at rest, and then all of this must hold: the events are the same as far as the
 outcome tells them apart (``operations.outcome``); the events of both keep the order that every run must keep; what
-the host counts of each adapter, and what the adapter told NDIS of itself, is what the model says; and no rule was
-broken. The first thing that does not hold ends the run, since from there on the machines are in different states.
+the host counts of each adapter, and what the adapter told NDIS of itself, is what the model says; the driver does not
+hold more memory each time that everything is as it was before; and no rule was broken. The first thing that does not
+hold ends the run, since from there on the machines are in different states.
 
 The driver may be held against another revision of the adapter than CURRENT. Rules that such a revision is known to
 break are noted under the repair that it lacks and are no findings; and where the model says that the published driver
@@ -20,6 +21,7 @@ from typing import Final
 from wintun_sim.check.excuses import Excuses, is_abandoned
 from wintun_sim.check.finding import Finding, say_difference, say_operation
 from wintun_sim.check.machines import CURRENT, inspect
+from wintun_sim.check.memory import Memory
 from wintun_sim.check.visited import Visited
 from wintun_sim.lifecycle import Ledger
 from wintun_sim.model import ModelMachine, UndefinedUpstream
@@ -65,6 +67,7 @@ class Judge:
         """What each operation caused, on the model and on the driver."""
         self.places = Places()
         self._packets: dict[tuple[str, int], int] = {}
+        self._memory = Memory()
 
     def step(self, operation: Operation) -> Finding | None:
         """Carry out one operation on both machines; return the first thing that is wrong, if any."""
@@ -109,7 +112,7 @@ class Judge:
         broken = order_broken(ours, places, deliveries(theirs, self._packets)) if len(ours) > 1 else []
         if broken:
             return self.finding("order", "order", f"{say_operation(operation)}: in the model {broken[0]}")
-        return self._count(operation) or self._look_at_attributes(operation, ours)
+        return self._count(operation) or self._look_at_memory(operation) or self._look_at_attributes(operation, ours)
 
     def _look_at_attributes(self, operation: Operation, events: Sequence[Event]) -> Finding | None:
         """Compare what an adapter has told NDIS of itself, where it may just have told something."""
@@ -145,6 +148,26 @@ class Judge:
             f"{say_operation(operation)}: {name} of {adapter} is {getattr(ours, name)} in the model,"
             f" {getattr(theirs, name)} in the host",
         )
+
+    def _look_at_memory(self, operation: Operation) -> Finding | None:
+        """See whether the driver holds more memory each time that its adapters are as they are now."""
+        held = getattr(self.driver, "allocations", None)
+        subject = self.ledger.adapters.get(self.places.adapters.get(operation.name, ""))
+        if held is None or subject is None or not subject.exists:
+            return None
+        same_driver = [adapter for adapter in self.ledger.adapters.values() if adapter.driver is subject.driver]
+        alive = (
+            (adapter.name, adapter.state, adapter.power, self.model.counters(adapter.name))
+            for adapter in same_driver
+            if adapter.exists
+        )
+        situation = (len(same_driver), *alive)  # the published driver keeps what halted adapters had
+        blocks = held(subject.name)
+        if not self._memory.grows(situation, blocks):
+            return None
+        where = say_operation(operation)
+        message = f"{where}: the driver of {subject.name} holds {blocks} blocks of memory, more each time that"
+        return self.finding("counters", "allocations", f"{message} its adapters are as they are now")
 
     def inspect(self) -> Finding | None:
         """Look at all memory of the driver's host, where it has any; return what is wrong, if anything."""

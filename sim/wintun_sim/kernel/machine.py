@@ -203,12 +203,21 @@ class DriverMachine:
 
     def counters(self, adapter: str) -> Counters:
         """Count what ``adapter`` owns now: nothing after its halt. Raises ``ValueError`` for an unknown adapter."""
+        counted = self._counted(adapter)
+        return Counters(counted.nbls_owned, counted.reads_pending, counted.handles)
+
+    def allocations(self, adapter: str) -> int:
+        """Count the blocks of memory that the driver of ``adapter`` holds now, for whichever of its adapters: none
+        after its halt. Raises ``ValueError`` for an unknown adapter."""
+        return int(self._counted(adapter).allocations)
+
+    def _counted(self, adapter: str) -> Any:
         self._check_open()
         if adapter not in self.ledger.adapters:
             raise ValueError(f"counters: there is no adapter {adapter!r}; an initialize of that name must come first")
         counted = self._ffi.new("struct host_counters *")
         self._lib.host_counters(self._host, self._names.number(adapter), counted)
-        return Counters(counted.nbls_owned, counted.reads_pending, counted.handles)
+        return counted
 
     def attributes(self, adapter: str) -> Attributes:
         """Return what ``adapter`` told NDIS of itself; nothing but zeros after its halt."""

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from wintun_sim.check.diagnose import diagnose, replay
 from wintun_sim.check.effort import Effort
 from wintun_sim.check.explain import PROPERTIES, property_of
 from wintun_sim.check.explore import Discovery, Explored, explore, resolved, to_json
-from wintun_sim.check.exploring import explore_and_explain
+from wintun_sim.check.exploring import explain, explore_and_explain
 from wintun_sim.check.isolated import team
 from wintun_sim.check.record import Wrong
 from wintun_sim.errors import UsageError
@@ -287,3 +287,16 @@ def test_the_simplest_finding_comes_first() -> None:
     deep = Discovery(Wrong("race", "DataRace", ""), (), 1, 100)
     vague = Discovery(Wrong("outcome", "irps", ""), (), 0, 100)
     assert sorted([vague, deep, simple], key=weight) == [simple, vague, deep]
+
+
+def test_what_is_wrong_with_the_model_itself_is_told_without_a_schedule(story: Scenario) -> None:
+    """No run of the driver shows it, so there is nothing to shrink; exploring again shows it again."""
+    explored = Explored(story, Path("image.so"), Effort())
+    found = Discovery(Wrong("model", "stuck", "in the model a call waits for what nobody brings: halt"), (), 0, 0)
+    with ThreadPoolExecutor(1) as nobody:
+        (race,) = explain([(explored, found)], None, nobody, "story")
+    lines = list(race.lines())
+    assert lines[0] == "FAILED model stuck: in the model a call waits for what nobody brings: halt"
+    assert lines[1] == "  found in story, whatever the driver does"
+    assert "--explore" in lines[-1]
+    assert "--replay" not in lines[-1]

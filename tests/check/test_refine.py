@@ -12,9 +12,12 @@ from enum import Enum
 import pytest
 
 from wintun_sim import native
+from wintun_sim.check import refine
 from wintun_sim.check.corpus import corpus, pairs, stories, triples
 from wintun_sim.check.refine import Refinement, say_outcome
 from wintun_sim.errors import UnavailableError
+from wintun_sim.model import CURRENT, Adapter, ModelMachine, Steps
+from wintun_sim.model.requests import SentNbl
 from wintun_sim.operations import Counters, Event, NblCompleted, Returned, RuleBroken
 from wintun_sim.operations.outcome import Sequences
 from wintun_sim.scenario import Scenario, parse
@@ -51,15 +54,8 @@ class Log:
 def logs_of(refinement: Refinement) -> Iterator[Log]:
     """One log for each outcome of the model."""
     for path in refinement.find_all().outcomes.values():
-        run = refinement.space.begin()
-        for actor in path:
-            run.actors[actor].step(run.machine)
-        events = list(run.machine.take_events())
-        counters = tuple((name, run.machine.counters(name)) for name in run.machine.adapters)
-        for operation in refinement.layout.ending:
-            if run.machine.ledger.refusal(operation) is None:
-                events += run.machine.perform(operation)
-        yield Log(tuple(events), counters)
+        events, counters = refinement.run(path)
+        yield Log(events, tuple(counters.items()))
 
 
 def test_the_model_refines_itself_and_keeps_every_property() -> None:
@@ -257,3 +253,54 @@ def test_the_seed_of_pythons_hashes_has_no_say() -> None:
     }
     assert len(texts) == 1
     assert texts != {b""}
+
+
+class LeavesAPauseWaiting(CURRENT):
+    """Whoever brings the active transactions to 0 does not look whether a pause waits for that."""
+
+    __slots__ = ()
+
+    def leave(self, count: int) -> Steps:
+        self.active -= count
+        yield "the last transaction has ended"
+
+
+class LosesTheRundown(CURRENT):
+    """Whoever finds the adapter halting takes hold of it all the same, and never lets go."""
+
+    __slots__ = ()
+
+    def admit_request(self) -> bool:
+        self.rundown += 1
+        return self.published and not self.rundown_closed
+
+
+class GivesBackTooLate(CURRENT):
+    """What a pause waits for is counted off before it is back."""
+
+    __slots__ = ()
+
+    def end_nbls(self, nbls: list[SentNbl]) -> Steps:
+        yield from self.leave(len(nbls))
+        for nbl in nbls:
+            yield "an NBL goes back, and the pause may be over"
+            yield from self.complete_nbl(nbl)
+
+
+@pytest.mark.parametrize(
+    ("false", "rule", "title"),
+    [
+        (LeavesAPauseWaiting, "pause-ends", "The adapter is paused while a packet is copied"),
+        (LosesTheRundown, "stuck", "A client opens the device while the adapter is halted"),
+        (GivesBackTooLate, "nothing-after", "The adapter is paused while a packet is copied"),
+    ],
+)
+def test_a_model_that_does_what_no_adapter_may_is_found_whatever_the_driver_does(
+    false: type[Adapter], rule: str, title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each shows all that the driver shows, and something else besides, so no run of the driver tells."""
+    monkeypatch.setattr(
+        refine, "open_model", lambda order, ndis, _: ModelMachine(order=order, ndis=ndis, revision=false)
+    )
+    (story,) = (story for story in stories() if story.title == title)
+    assert ("model", rule) in {(wrong.kind, wrong.rule) for wrong in Refinement(story).unsound()}

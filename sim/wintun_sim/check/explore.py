@@ -62,7 +62,7 @@ class Discovery:
     """Something that is wrong with a scenario, the first run that shows it, and how many schedules showed it.
 
     ``choices`` are that run's, ``preemptions`` how often it chose another actor while the running one could go on, and
-    ``seen`` the number of schedules.
+    ``seen`` the number of schedules: 0 where the model itself is wrong, which no run of the driver shows.
     """
 
     wrong: Wrong
@@ -365,6 +365,7 @@ def judge_parts(
             judged.add(log, scenario, effort, revision)
         asks = not effort.is_faulted and not effort.rules_only
         model = refinement(scenario, revision).find_all() if asks else None
+        unsound = refinement(scenario, revision).unsound() if asks and revision == CURRENT else []
         told_apart = tuple(sides.by_exploring(scenario, refinement(scenario, revision))) if asks else ()
     return Explored(
         scenario,
@@ -387,7 +388,7 @@ def judge_parts(
         not_judged=len(judged.unknown),
         met=met_in(found),
         sides=told_apart,
-        discoveries=list(judged.best.values()),
+        discoveries=[*judged.best.values(), *(Discovery(wrong, (), 0, 0) for wrong in unsound)],
     )
 
 

@@ -86,7 +86,8 @@ class Race:
     def lines(self, *, picture: bool = True) -> Iterator[str]:
         """Tell it to people; the last line replays it, and then shows the picture."""
         yield f"FAILED {self._headline()}"
-        yield f"  found in {self.source}, by {self.discovery.seen:,} of its schedules"
+        by = f"by {self.discovery.seen:,} of its schedules" if self.discovery.seen else "whatever the driver does"
+        yield f"  found in {self.source}, {by}"
         for fact in self._facts():
             yield f"  {fact}"
         if picture and self.diagnosis.picture:

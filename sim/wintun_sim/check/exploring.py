@@ -43,17 +43,22 @@ def explore_and_explain(
 def explain(
     found: Sequence[tuple[Explored, Discovery]], image: Path | None, executor: Executor, name: str = ""
 ) -> list[Race]:
-    """Shrink and explain findings; ``name`` is what their scenario is called, where that is not its title."""
+    """Shrink and explain findings; ``name`` is what their scenario is called, where that is not its title.
+
+    What is wrong with the model itself no schedule shows, so there is nothing to shrink.
+    """
     futures = [
         executor.submit(
             isolated, diagnose, explored.scenario, explored.image, explored.effort, discovery, explored.revision
         )
+        if discovery.seen
+        else None
         for explored, discovery in found
     ]
     races = []
     for (explored, discovery), future in zip(found, futures, strict=True):
-        diagnosis = future.result()
-        if isinstance(diagnosis, Death):
+        diagnosis = None if future is None else future.result()
+        if diagnosis is None or isinstance(diagnosis, Death):
             diagnosis = _unexplained(explored, discovery)
         source = name or explored.scenario.title
         races.append(Race(source, discovery, diagnosis, image, explored.revision, explored.effort))

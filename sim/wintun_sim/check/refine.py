@@ -33,6 +33,9 @@ STATE_LIMIT: Final = 30_000
 NEAREST: Final = 2
 """How many of the model's outcomes are shown beside one that is none of them."""
 
+MOST_LOOKED_AT: Final = 100
+"""Outcomes of the model that are looked at themselves, for one scenario."""
+
 _DEADLY: Final = {"Crash": "crash", "Stuck": "hang"}
 _QUIET: Final = "quiet"
 
@@ -144,6 +147,38 @@ class Refinement:
             for outcome in self.forbidden:
                 self._found.outcomes.pop(outcome, None)
         return self._found
+
+    def unsound(self) -> list[Wrong]:
+        """Return what is wrong with the model itself, whatever the driver does: each thing once.
+
+        That the driver shows nothing else than the model is worth little where the model does what no adapter may. So
+        no call may wait for ever, and a run for each outcome, or for ``MOST_LOOKED_AT``, must keep every property.
+        """
+        found = self.find_all()
+        wrong: dict[str, Wrong] = {}
+        if found.stuck:
+            words = f"in the model a call waits for what nobody brings: {min(found.stuck)}"
+            wrong["stuck"] = Wrong("model", "stuck", words)
+        for path in list(found.outcomes.values())[:MOST_LOOKED_AT]:
+            events, counters = self.run(path)
+            record = Record(self.layout, self.setup, events, counters, is_whole=True)
+            for each in broken_properties(record, faulted=False):
+                wrong.setdefault(each.rule, Wrong("model", each.rule, f"in the model {each.message}"))
+        return list(wrong.values())
+
+    def run(self, path: Iterable[int]) -> tuple[tuple[Event, ...], dict[str, Counters]]:
+        """Let the model take a way through its space, and then the ending; return what happened, and what each adapter
+        owned when the actors were done."""
+        run = self.space.begin()
+        machine = run.machine
+        for actor in path:
+            run.actors[actor].step(machine)
+        events = list(machine.take_events())
+        counters = {name: machine.counters(name) for name in machine.adapters}
+        for operation in self.layout.ending:
+            if machine.ledger.refusal(operation) is None:
+                events += machine.perform(operation)
+        return tuple(events), counters
 
     def slack(self, shown: Iterable[Sequences]) -> list[Sequences]:
         """Return the outcomes of the model that are not among those that the driver showed."""

@@ -94,20 +94,30 @@ def mutants(file: str, text: str, module: ModuleType) -> list[ModelMutant]:
 def digest(text: str) -> str:
     """Say what Python makes of a source, places and words aside; nothing where it does not compile."""
     try:
-        code = compile(_Wordless().visit(ast.parse(text)), "", "exec", dont_inherit=True)
+        tree = ast.fix_missing_locations(_Wordless().visit(ast.parse(text)))
+        code = compile(tree, "", "exec", dont_inherit=True)
     except SyntaxError:
         return ""
     return hashlib.sha256(repr(_plain(code)).encode()).hexdigest()
 
 
 class _Wordless(ast.NodeTransformer):
-    """Makes docstrings, and the words of steps, all the same."""
+    """Takes out docstrings, and makes the words of steps all the same."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Leave something where there were only words."""
+        super().generic_visit(node)
+        if getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]  # type: ignore[attr-defined]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Look at the statements that can be nothing but words."""
-        words = node.value.value if isinstance(node.value, ast.Yield) else node.value
-        if isinstance(words, ast.Constant) and isinstance(words.value, str):
-            words.value = ""
+        match node.value:
+            case ast.Constant(value=str()):
+                return None
+            case ast.Yield(value=ast.Constant(value=str()) as words):
+                words.value = ""
         return node
 
 

@@ -100,6 +100,10 @@ def test_what_python_makes_the_same_of_is_one_mutant() -> None:
     assert digest("x = 1\n") != digest("x = True\n")
     assert digest("x = 1 if y is None else 2") != digest("x = 1 if y is not None else 2")
     assert digest("x = 1 if y is not None else 2") == digest("x = 1 if not (y is None) else 2")
+    assert digest('def f():\n    yield "one"\nx = 1\n') == digest(
+        'def f():\n    """Words."""\n    yield "two"\nx = 1\n"""More."""\n'
+    )
+    assert digest('def f():\n    """Words."""\n') != digest("def f():\n    yield 1\n")
     assert digest("x = (\n") == ""
 
 

@@ -40,8 +40,8 @@ EXPLORING_SECONDS: Final = 600
 _DEPENDENT: Final = (_PACKAGE, "wintun_sim.check", "tests.mutation.kill")
 """What is imported anew with each mutant, modules inside of it included: the model, and all that imports it."""
 
-SCENARIOS: Final = 150
-"""Concurrent scenarios that are explored, of the 700 of the corpus: each mutant costs ten seconds with so many."""
+SCENARIOS: Final = 100
+"""Concurrent scenarios that are explored, of the 700 of the corpus: a mutant costs six seconds of a processor so."""
 
 MEMORY: Final = 8 << 30
 """Bytes of address space: the host's arenas are large and mostly empty; a loop without an end fills what it gets."""

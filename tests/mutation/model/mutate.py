@@ -4,8 +4,8 @@ The kinds are those of the driver's mutants: a statement left out, a condition n
 one, another status or constant, an operator's twin, two neighbours the other way round. A ``yield`` of words does
 nothing in a call that nobody disturbs, so statements on both sides of one are neighbours. Left in peace is what in C
 would not compile, or would be caught by whoever runs it once: the first binding of a local name, and what ``__init__``
-sets. So are annotations, words, and ``key``, by which an exploration tells states apart: nothing of it is the
-adapter's.
+sets. So are annotations, words, and ``key`` and ``forget``, by which explorations and fast walks tell states apart:
+nothing of it is the adapter's.
 
 A change is a piece of text, as the syntax tree gives its place; what a name stands for, the imported module tells.
 """
@@ -59,7 +59,7 @@ _PURE: Final = frozenset({"len", "sum", "map", "enumerate", "range", "min", "nbl
 """Functions that only return a value."""
 
 _STATUS: Final = re.compile(r"(NDIS_)?STATUS_")
-_UNTOUCHED: Final = frozenset({"key", "_keys"})
+_UNTOUCHED: Final = frozenset({"key", "_keys", "file_keys", "forget"})
 _ARGUMENTS: Final = 3
 """Arguments by place that a call must have for two of them to be mistaken for each other."""
 

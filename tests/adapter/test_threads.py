@@ -160,7 +160,8 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_read_is_cancelled(wintun_adapter: Adapter, threads: ThreadPoolExecutor) -> None:
-    """Else the read that nobody waits for any more would take the next packets."""
+    """Else the read that nobody waits for any more would take the next packets. The interrupt may come while the read
+    has only just begun, and is not waited for yet."""
     main = threading.get_ident()
     with wintun_adapter.open(overlapped=False) as handle:
 
@@ -171,7 +172,7 @@ def test_an_interrupted_read_is_cancelled(wintun_adapter: Adapter, threads: Thre
 
         interrupter = threads.submit(interrupt)
         with pytest.raises(KeyboardInterrupt):
-            handle.read()
+            handle.read(timeout=PATIENCE)
         interrupter.result(PATIENCE)
         assert handle.pending == []
 

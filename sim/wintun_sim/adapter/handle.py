@@ -84,12 +84,15 @@ class OpenDevice:
         return f"<{type(self).__name__} of {self._switchboard.device}, {state}, opened at {self.opened_at}>"
 
     def _read(self, length: int) -> Request[ReadResult]:
+        request: Request[ReadResult] = Request(self._switchboard.cancel)
+        self._begin_read(request, length)
+        return request
+
+    def _begin_read(self, request: Request[ReadResult], length: int) -> None:
         if not 0 <= length <= MAX_LENGTH:
             raise ValueError(f"read: a buffer has 0 to {MAX_LENGTH} bytes, not {length}")
-        request: Request[ReadResult] = Request(self._switchboard.cancel)
         name = self._switchboard.name("read")
         self._switchboard.submit(request, Read(name=name, handle=self.name, length=length))
-        return request
 
     def _write(self, data: ReadableBuffer) -> Request[int]:
         request: Request[int] = Request(self._switchboard.cancel)
@@ -136,8 +139,9 @@ class BlockingHandle(OpenDevice):
         request is cancelled and ``TimeoutError`` raised.
         """
         self._warn_if_busy()
-        request = self._read(length)
+        request: Request[ReadResult] = Request(self._switchboard.cancel)
         try:
+            self._begin_read(request, length)
             return request.result(timeout)
         except TimeoutError:
             if not request.cancel():

@@ -256,7 +256,10 @@ static bool spoiled_a_buffer(void)
 static void note_met(struct host_explorer *explorer)
 {
     const struct gate *gate = explorer->host->gate;
-    for (unsigned row = 0; gate != NULL && row < HOST_MET_ROWS; row++)
+    if (gate == NULL)
+        return;
+    gate_catch_up();
+    for (unsigned row = 0; row < HOST_MET_ROWS; row++)
         explorer->state.met[row] |= gate->met[row];
 }
 

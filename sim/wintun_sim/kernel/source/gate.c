@@ -309,8 +309,9 @@ void gate_end(const struct host_operation *operation)
 
 /* Waiting */
 
-static void catch_up(struct gate *gate)
+void gate_catch_up(void)
 {
+    struct gate *gate = the_gate();
     const struct log *log = &current_host->log;
     while (gate->observed < log->count)
         gate_observe(&log->storage->events[gate->observed++]);
@@ -320,7 +321,7 @@ void gate_update(void)
 {
     struct gate *gate = the_gate();
     struct scheduler *scheduler = &current_host->scheduler;
-    catch_up(gate);
+    gate_catch_up();
     if (gate->updated == gate->version)
         return;
     gate->updated = gate->version;
@@ -385,7 +386,7 @@ void gate_forget_log(void)
     struct gate *gate = the_gate();
     if (gate == NULL)
         return;
-    catch_up(gate);
+    gate_catch_up();
     gate->observed = 0;
 }
 

@@ -40,6 +40,9 @@ void gate_uses(const struct actor *actor);
 void gate_update(void);
 bool gate_refuse_first(void);
 
+/* Takes note of what was logged since the last time. */
+void gate_catch_up(void);
+
 /* To be called before the log is cleared. */
 void gate_forget_log(void);
 

@@ -22,8 +22,8 @@ static NDIS_STATUS initialize(NDIS_HANDLE adapter, NDIS_HANDLE context, NDIS_MIN
                              NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1};
     registration.RegistrationAttributes.MiniportAdapterContext = adapter;
     general.GeneralAttributes.Header = (NDIS_OBJECT_HEADER){NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-                                                            NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1,
-                                                            NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1};
+                                                            NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
+                                                            NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2};
     general.GeneralAttributes.MediaType = NdisMedium802_3;
     general.GeneralAttributes.MtuSize = 1500;
     status = NdisMSetMiniportAttributes(adapter, &registration);

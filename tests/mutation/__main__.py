@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,12 +42,14 @@ class Campaign:
         self.workshop = workshop
         self.results = results
         self.reasons = report.read_reasons()
-        self.known: dict[str, str] = {}
+        self.known: dict[str, tuple[str, bool]] = {}
         self._own = threading.local()
         self._judges: list[Judges] = []
         self._lock = threading.Lock()
         if results is not None and results.is_file():
-            self.known = dict(json.loads(line) for line in results.read_text("utf-8").splitlines())
+            for line in results.read_text("utf-8").splitlines():
+                digest, found, explored = json.loads(line)
+                self.known[digest] = (found, explored)
 
     def compile(self, texts: dict[str, str], chosen: Sequence[Mutant], jobs: int) -> list[str]:
         """Return the digest of what each mutant is compiled to; empty for one that does not compile."""
@@ -59,26 +62,39 @@ class Campaign:
             return list(pool.map(one, chosen))
 
     def judge(self, texts: dict[str, str], work: Sequence[tuple[Mutant, str]], jobs: int) -> Iterator[str]:
-        """Give what was found in each mutant, in their order."""
+        """Give what was found in each mutant, in their order: all are played before the first is explored."""
         with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(lambda pair: self._judge(texts, *pair), work)
+            deque(pool.map(lambda pair: self._play(texts, *pair), work), maxlen=0)
+            yield from pool.map(lambda pair: self._explore(texts, *pair), work)
 
-    def _judge(self, texts: dict[str, str], mutant: Mutant, digest: str) -> str:
-        if digest in self.known:
-            return self.known[digest]
+    def _play(self, texts: dict[str, str], mutant: Mutant, digest: str) -> None:
+        """Judge one call at a time, if that was not done before."""
+        if digest not in self.known:
+            image = self._build(texts, mutant)
+            self._keep(digest, self._worker().play(image) if image else "link: a name that nobody has", False)
+
+    def _explore(self, texts: dict[str, str], mutant: Mutant, digest: str) -> str:
+        """Explore what survived that, if that was not done before and may find anything. Returns what was found."""
+        found, explored = self.known[digest]
+        if not found and not explored and not self._is_equivalent(mutant):
+            image = self._build(texts, mutant)
+            assert image is not None  # it was played
+            found = self._worker().explore(image)
+            self._keep(digest, found, True)
+        return found
+
+    def _build(self, texts: dict[str, str], mutant: Mutant) -> Path | None:
         place = self._place()
         made = self.workshop.compile(mutant.file, mutant.apply(texts[mutant.file]), place)
         image = place / "image.so"
-        if made is None or not self.workshop.link(mutant.file, made[0], image):
-            found = "link: a name that nobody has"
-        else:
-            found = self._worker()(image, explore=not self._is_equivalent(mutant))
+        return image if made and self.workshop.link(mutant.file, made[0], image) else None
+
+    def _keep(self, digest: str, found: str, explored: bool) -> None:
         with self._lock:
-            self.known[digest] = found
+            self.known[digest] = (found, explored)
             if self.results is not None:
                 with self.results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([digest, found]) + "\n")
-        return found
+                    file.write(json.dumps([digest, found, explored]) + "\n")
 
     def _is_equivalent(self, mutant: Mutant) -> bool:
         """Tell whether there is a reason why nothing can be found, so that it is not looked for at length."""

@@ -1,23 +1,29 @@
-"""Judges one image as ``wintun-sim check`` does, cheapest first, and stops at the first finding.
+"""Judges one image as ``wintun-sim check`` does, what finds most for its price first, and stops at the first finding.
 
-All of it runs in a worker, whose process may die of the image; that is a finding too.
+All of it runs in a worker, whose process may die of the image; that is a finding too. What the model can show in a
+concurrent scenario does not depend on the image and is the dearest part of exploring, so each worker keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from wintun_sim import native
-from wintun_sim.check.campaign import pieces
-from wintun_sim.check.explore import Shard, explore_whole
+from wintun_sim.check.campaign import MOST_RUNS, Piece, pieces, random_pieces
+from wintun_sim.check.corpus import stories
+from wintun_sim.check.effort import Effort
+from wintun_sim.check.explore import Shard, explore_whole, keep_refinements, sites_of
 from wintun_sim.check.machines import CURRENT
 from wintun_sim.check.main import plan
 from wintun_sim.check.task import Task, perform
 from wintun_sim.check.worker import Worker, WorkerDied
+from wintun_sim.errors import UsageError
+from wintun_sim.operations import Write
 from wintun_sim.scenario import Scenario, load, shipped
 from wintun_sim.scenario.scenario import VERSIONS
 
@@ -25,10 +31,29 @@ SEED: Final = 1
 STEPS: Final = 6_000
 """Operations of the random walks; a check by default plays many times as many."""
 
-SCHEDULES: Final = 100
-"""Schedules of each concurrent scenario; a check by default has more."""
+SCHEDULES: Final = MOST_RUNS
+"""Schedules of each concurrent scenario, depth-first: as many as a check has."""
 
-PATIENCE: Final = 40.0
+FEW_SCHEDULES: Final = 100
+"""Schedules of each where what the model can show is found anew for each mutant."""
+
+RANDOM_SCHEDULES: Final = 100
+"""Random schedules of each, for mutants in which nothing else finds anything."""
+
+RANDOM_SCENARIOS: Final = 150
+"""Random scenarios, for those too: about as many as a check has."""
+
+FIRST: Final = ("late-read", "repair-late-read", "halt-running", "oid-requests", "write-versions", "overflow-shapes")
+"""Shipped scenarios that find most, in front of the shorter ones."""
+
+FIRST_EXPLORED: Final = (
+    "The adapter is halted while a read is filled",
+    "The last two clients leave at once",
+    "One client leaves while another one comes",
+)
+"""Concurrent scenarios that find most."""
+
+PATIENCE: Final = 60.0
 """Seconds of a mutant's standing still; the host's own watchdog counts in processor time and comes first."""
 
 
@@ -48,24 +73,28 @@ def tasks_of(scenarios: Mapping[str, Scenario]) -> tuple[Task, ...]:
         for task in first
         if task.name == "lifecycle"
     ]
-    return (*first, *versions, *plan(SEED, STEPS, {}))
+    shortest, others = first[:1], first[1:]
+    others.sort(key=lambda task: FIRST.index(task.name) if task.name in FIRST else len(FIRST))
+    return (*shortest, *versions, *others, *plan(SEED, STEPS, {}))
 
 
 def judge(image: Path) -> str:
     """Return what is found first, in few words; nothing if nothing is."""
-    for stage in (played, short):
-        found = stage(image)
-        if found:
-            return found
-    return ""
+    return played(image) or short(image)
 
 
 def played(image: Path) -> str:
     """Hold the image against the model."""
+    from wintun_sim.kernel.machine import MachineFull
+
     for task in tasks():
-        finding = perform(task, image).finding
+        where = f"{task.kind} {task.name}".strip()
+        try:
+            finding = perform(task, image).finding
+        except MachineFull:
+            return f"{where}: memory, all of it used up"
         if finding is not None:
-            return f"{task.kind} {task.name}".strip() + f": {finding.kind} {finding.rule}"
+            return f"{where}: {finding.kind} {finding.rule}"
     return ""
 
 
@@ -98,12 +127,58 @@ def short(image: Path) -> str:
 
 def explored(image: Path, most: int | None = None) -> str:
     """Explore the corpus of concurrent scenarios, or ``most`` of them, each with a few schedules; say what is found."""
-    for piece in pieces(SEED, image, deep=False, schedules=100 * SCHEDULES)[:most]:
-        shard = Shard(piece.scenario, image, replace(piece.effort, runs=SCHEDULES))
+    for piece in pieces(SEED, image, deep=False, schedules=100 * FEW_SCHEDULES)[:most]:
+        shard = Shard(piece.scenario, image, replace(piece.effort, runs=FEW_SCHEDULES))
         discoveries = explore_whole(shard, CURRENT).discoveries
         if discoveries:
             return f"explored: {' '.join(discoveries[0].signature())}"
     return ""
+
+
+def explored_at_length(image: Path, only: str = "") -> str:
+    """Explore all that a check explores, or the scenario with the title ``only``; say what is found first."""
+    keep_refinements()
+    for scenario, effort in efforts(image):
+        if only and scenario.title != only:
+            continue
+        where = f"explored {scenario.title}"
+        try:
+            discoveries = explore_whole(Shard(scenario, image, effort), CURRENT).discoveries
+        except UsageError:
+            return f"{where}: rule of the set-up"  # which is what it says of a set-up that breaks one
+        if discoveries:
+            return f"{where}: {' '.join(discoveries[0].signature())}"
+    return ""
+
+
+def efforts(image: Path) -> Iterator[tuple[Scenario, Effort]]:
+    """Give what a check explores, the corpus, the stories with what may fail in them, and small random scenarios; and
+    then the corpus again, with random schedules."""
+    corpus = corpus_in_order(image)
+    yield from ((scenario, Effort(runs=SCHEDULES, seed=SEED)) for scenario in corpus)
+    for story in stories():
+        for number in range(1, len(sites_of(story, image)) + 1):
+            yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, fault=number)
+        if any(isinstance(operation, Write) for operation in story.operations()):
+            yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, writes=1)
+    yield from ((piece.scenario, piece.effort) for piece in random_scenarios())
+    yield from ((scenario, Effort("random", runs=RANDOM_SCHEDULES, seed=SEED)) for scenario in corpus)
+
+
+@cache
+def random_scenarios() -> tuple[Piece, ...]:
+    """Return small scenarios that nobody thought of."""
+    return tuple(islice(random_pieces(SEED), RANDOM_SCENARIOS))
+
+
+def corpus_in_order(image: Path) -> list[Scenario]:
+    """Return the concurrent scenarios, those that find most in front."""
+    corpus = [piece.scenario for piece in pieces(SEED, image, deep=False, schedules=1)]
+    return sorted(corpus, key=lambda scenario: _place(scenario.title))
+
+
+def _place(title: str) -> int:
+    return FIRST_EXPLORED.index(title) if title in FIRST_EXPLORED else len(FIRST_EXPLORED)
 
 
 class Judges:
@@ -112,14 +187,20 @@ class Judges:
     def __init__(self) -> None:
         self.worker = Worker(PATIENCE)
 
-    def __call__(self, image: Path, *, explore: bool) -> str:
-        """Return what is found first, by exploring too if wanted; nothing if nothing is.
+    def play(self, image: Path) -> str:
+        """Return what is found first, one call at a time; nothing if nothing is.
 
         Raises ``WorkerDied`` where the worker cannot work.
         """
+        return self._call(judge, image)
+
+    def explore(self, image: Path, only: str = "") -> str:
+        """Return what is found first with calls at once, in the scenario ``only`` or in all; as ``play``."""
+        return self._call(explored_at_length, image, only)
+
+    def _call(self, function: Callable[..., str], *arguments: object) -> str:
         try:
-            found = self.worker.call(judge, image)
-            return self.worker.call(explored, image) if explore and not found else found
+            return self.worker.call(function, *arguments)
         except WorkerDied as death:
             if death.reason.startswith("exit status"):
                 raise  # nothing that a driver does ends the process like that
@@ -128,10 +209,3 @@ class Judges:
     def close(self) -> None:
         """End the worker."""
         self.worker.close()
-
-
-def words(found: str) -> Iterator[str]:
-    """Give the stage of a finding and its kind."""
-    stage, _, kind = found.partition(": ")
-    yield stage.partition(" ")[0]
-    yield kind.partition(" ")[0]

@@ -2,8 +2,8 @@
 
 Only what is inside functions is changed, and each change keeps to its line or lines, so that line numbers stay. The
 kinds are few and blunt: a statement left out, a lock not taken, a condition negated, a comparison or number off by one,
-another constant or status, an operator's twin, two statements the other way round. Two assignments that do not read
-what the other writes are left in their order: to exchange them changes nothing.
+another constant or status, an operator's twin, two statements the other way round. Two assignments that call nothing
+and do not touch what the other writes are left in their order: to exchange them changes nothing.
 
 The text is taken apart by a few regular expressions, which is enough for code as clang-format leaves it; what comes out
 and does not compile is no mutant.
@@ -12,8 +12,9 @@ and does not compile is no mutant.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -27,6 +28,11 @@ _DECLARATION: Final = re.compile(
 )
 _ASSIGNMENT: Final = re.compile(r"\s*([\w>.\-\[\]*() ]+?)\s*[+\-|&]?=(?!=)\s*([^;]*);\s*\Z")
 _COUNTING: Final = re.compile(r"\s*(?:\+\+|--)([\w>.\-]+)();\s*\Z")
+
+_PURE: Final = re.compile(
+    r"sizeof\(|\((?:const )?(?:[A-Z][A-Z_]*[A-Z0-9]*|TUN_\w+)(?: \*)?\)|NET_BUFFER_[A-Z_]+\(|RtlUshortByteSwap\("
+)
+"""What has a parenthesis and calls nothing that could notice anything: sizeof, casts, accessors of NDIS."""
 
 _TWINS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"<=", ("<", "==")),
@@ -102,7 +108,10 @@ _TYPES: Final = re.compile(r"(?:TUN|NDIS|NET|IO|KSPIN|DEVICE|DRIVER|UNICODE|EX|L
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: ``old`` text at ``start`` becomes ``new``; ``line`` counts from 1, ``context`` is that line."""
+    """One change: ``old`` text at ``start`` becomes ``new``; ``line`` counts from 1, ``context`` is that line.
+
+    ``nth`` counts the changes of that line which the same words describe, from 1.
+    """
 
     file: str
     function: str
@@ -112,6 +121,7 @@ class Mutant:
     old: str
     new: str
     context: str
+    nth: int = 1
 
     def apply(self, text: str) -> str:
         """Return the mutated text."""
@@ -119,7 +129,10 @@ class Mutant:
         return text[: self.start] + self.new + text[self.start + len(self.old) :]
 
     def what(self) -> str:
-        """Say in one line what is changed, without where."""
+        """Say in one line what is changed, without where but for ``nth``."""
+        return self._what() + f" ({self.nth})" * (self.nth > 1)
+
+    def _what(self) -> str:
         if self.kind == "lock":
             return f"lock: without {' '.join(self.old.split(';')[0].split())} and the release that belongs to it"
         old, new = (" ".join(part.split()) for part in (self.old, self.new))
@@ -140,6 +153,10 @@ def mutants(file: str, text: str) -> list[Mutant]:
             context = " ".join(text.splitlines()[line - 1].split())
             found.append(Mutant(file, function, line, start, kind, text[start : start + len(old)], new, context))
     found.sort(key=lambda mutant: (mutant.start, mutant.kind, mutant.new))
+    seen: Counter[tuple[int, str]] = Counter()
+    for place, mutant in enumerate(found):
+        seen[mutant.line, mutant.what()] += 1
+        found[place] = replace(mutant, nth=seen[mutant.line, mutant.what()])
     return found
 
 
@@ -234,9 +251,17 @@ def _may_swap(first: str, second: str) -> bool:
     if re.match(r"(?:return|break|continue|goto)\b", first) or re.match(r"(?:return|break|continue|goto)\b", second):
         return False
     left, right = (_ASSIGNMENT.match(text) or _COUNTING.match(text) for text in (first, second))
-    if left is None or right is None or "(" in left[2] or "(" in right[2]:
+    if left is None or right is None or any(re.search(r"\w\(", _PURE.sub(" ", part[2])) for part in (left, right)):
         return True
-    return left[1] in right[0] or right[1] in left[0]
+    return any(
+        re.search(rf"{re.escape(_written(one))}(?!\w)", other) for one, other in ((left, second), (right, first))
+    )
+
+
+def _written(assignment: re.Match[str]) -> str:
+    """Return what stands for what it writes: the target; of an accessor its name, since two names may mean one NBL."""
+    accessor = re.match(r"(\w+)\(", assignment[1])
+    return accessor[1] if accessor else assignment[1]
 
 
 def _conditions(code: str, begin: int, end: int) -> Iterator[tuple[int, str, str, str]]:

@@ -1,11 +1,17 @@
 """The tool that judges the judge: which mutants it makes, which count, and what is found in some."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from tests.mutation import report
 from tests.mutation.__main__ import run
+from tests.mutation.build import DRIVER, Workshop
+from tests.mutation.kill import Judges
 from tests.mutation.mutate import mutants
-from tests.mutation.report import DOES_NOT_COMPILE, SAME, Judged
+from tests.mutation.report import SAME, Judged
 from wintun_sim.errors import UnavailableError
 from wintun_sim.kernel import builder
 
@@ -80,12 +86,100 @@ def test_a_survivor_wants_a_reason_and_a_reason_a_survivor() -> None:
     assert "| all | 3 | 2 | 1 | 0 | 1 | 0 | 50.0 % |" in report.table([found, same, survivor], reasons)
 
 
-def test_some_mutants_of_the_driver_are_found() -> None:
-    """A few drawn from one source, always the same. Those that survive have reasons, which the campaign looks at."""
+FOUND = (
+    ("nbl_chain.c", "delete: ++Chain->Count;"),
+    ("oid.c", "negate: !TunTakeUlong(Request, &Value) → !(!TunTakeUlong(Request, &Value))"),
+    ("oid.c", "operator: < → <="),
+    ("irp.c", "number: BUNDLE_MAX_BUFFER_SIZE → (BUNDLE_MAX_BUFFER_SIZE + 1)"),
+    ("send.c", "status: NDIS_STATUS_MEDIA_DISCONNECTED → NDIS_STATUS_PAUSED"),
+    ("device.c", "constant: TunReadQueueTail → TunReadQueueHead"),
+    ("link.c", "swap: TunLinkTell(Adapter, Connected); KeAcquireSpinLock(&Adapter->Lock, &Irql);"),
+)
+"""One mutant of each kind that one call at a time shows, from as many sources."""
+
+RACE: Final = "One client leaves while another one comes"
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     try:
-        verdicts = run(["oid.c"], 8, 2, None)
+        return Workshop(tmp_path_factory.mktemp("mutants"))
     except (UnavailableError, builder.BuildError) as error:
         pytest.skip(str(error))
-    real = [judged for judged in verdicts if judged.found not in (SAME, DOES_NOT_COMPILE)]
-    assert len(real) >= 4
-    assert sum(bool(judged.found) for judged in real) >= 0.75 * len(real)
+
+
+@pytest.fixture(scope="module")
+def judges() -> Iterator[Judges]:
+    made = Judges()
+    yield made
+    made.close()
+
+
+def image_of(workshop: Workshop, file: str, change: str) -> Path:
+    """Build the first mutant of a source whose change begins with these words."""
+    text = (DRIVER / file).read_text("utf-8")
+    mutant = next(mutant for mutant in mutants(file, text) if mutant.what().startswith(change))
+    image, digest = build(workshop, file, mutant.apply(text))
+    assert digest != workshop.digest(file)
+    return image
+
+
+def build(workshop: Workshop, file: str, text: str) -> tuple[Path, str]:
+    """Return an image with another text of a source, and the digest of what that was compiled to."""
+    place = workshop.directory / "mutant"
+    place.mkdir(exist_ok=True)
+    made = workshop.compile(file, text, place)
+    assert made is not None
+    assert workshop.link(file, made[0], place / "image.so")
+    return place / "image.so", made[1]
+
+
+def test_nothing_is_found_in_the_driver_as_it_is(workshop: Workshop, judges: Judges) -> None:
+    """Else every mutant would be found for nothing. The source is compiled anew, and is the same then."""
+    image, digest = build(workshop, "oid.c", (DRIVER / "oid.c").read_text("utf-8"))
+    assert digest == workshop.digest("oid.c")
+    assert judges.play(image) == ""
+    assert judges.explore(image, RACE) == ""
+
+
+@pytest.mark.parametrize(("file", "change"), FOUND)
+def test_a_mutant_of_each_kind_is_found(workshop: Workshop, judges: Judges, file: str, change: str) -> None:
+    assert judges.play(image_of(workshop, file, change))
+
+
+def test_a_lock_that_is_not_taken_is_found_by_exploring_only(workshop: Workshop, judges: Judges) -> None:
+    image = image_of(workshop, "device.c", "lock: without")
+    assert judges.play(image) == ""
+    assert judges.explore(image, RACE) == f"explored {RACE}: rule DataRace"
+
+
+def test_a_mutant_that_breaks_only_what_is_short_is_found(workshop: Workshop, judges: Judges) -> None:
+    """What a failed description of a packet leaves behind shows where memory is short, and nowhere else."""
+    assert judges.play(image_of(workshop, "receive.c", "delete: NdisFreeMdl(Mdl);")).startswith("shortage: ")
+
+
+def test_results_are_kept_and_a_run_goes_on_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged is not judged again; what was only played is explored, unless a reason says that it is vain."""
+    calls: list[str] = []
+
+    def play(self: Judges, image: Path) -> str:
+        calls.append("play")
+        return ""
+
+    def explore(self: Judges, image: Path) -> str:
+        calls.append("explore")
+        return "explored a race: rule X"
+
+    monkeypatch.setattr(Judges, "play", play)
+    monkeypatch.setattr(Judges, "explore", explore)
+    results = tmp_path / "results"
+    try:
+        first = run(["nbl_chain.c"], 3, 1, results)
+    except (UnavailableError, builder.BuildError) as error:
+        pytest.skip(str(error))
+    real = [judged for judged in first if judged.counts]
+    assert calls == ["play"] * len(real) + ["explore"] * len(real) != []
+    assert {judged.found for judged in real} == {"explored a race: rule X"}
+    calls.clear()
+    assert run(["nbl_chain.c"], 3, 1, results) == first
+    assert calls == []

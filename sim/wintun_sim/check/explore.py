@@ -165,10 +165,22 @@ def ending_of(scenario: Scenario) -> tuple[Operation, ...]:
     return ending(scenario)
 
 
-@lru_cache(maxsize=2)
+_refinements = lru_cache(maxsize=2)(Refinement)
+
+
 def refinement(scenario: Scenario, revision: str = CURRENT) -> Refinement:
     """Return what judges the runs of a scenario; kept, since what the model can show is found once."""
-    return Refinement(scenario, revision)
+    return _refinements(scenario, revision)
+
+
+def keep_refinements() -> None:
+    """Keep what judges the runs of any scenario from now on: for who explores the same ones on image after image.
+
+    All of the corpus take 1.3 GB.
+    """
+    global _refinements
+    if _refinements.cache_parameters()["maxsize"] is not None:
+        _refinements = lru_cache(maxsize=None)(Refinement)
 
 
 def wrong_with(

@@ -199,8 +199,10 @@ struct host_memory
 /* What an adapter told NDIS of itself, at initialization and with the last link state. */
 struct host_attributes
 {
-    uint64_t ndis_version; /* that its driver registered for: major << 8 | minor */
-    uint64_t flags;        /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint64_t ndis_version;   /* that its driver registered for: major << 8 | minor */
+    uint64_t driver_version; /* its driver's own: likewise */
+    uint64_t flags;          /* NDIS_MINIPORT_ATTRIBUTES_* */
+    uint64_t hang_seconds;   /* CheckForHangTimeInSeconds */
     uint64_t interface_type;
     uint64_t media_type;
     uint64_t physical_medium;
@@ -213,6 +215,8 @@ struct host_attributes
     uint64_t connect_state;
     uint64_t duplex_state;
     uint64_t mac_options;
+    uint64_t mac_address_length; /* bytes */
+    uint64_t negotiation;        /* AutoNegotiationFlags */
     uint64_t packet_filters;
     uint64_t access_type;
     uint64_t direction_type;
@@ -222,6 +226,7 @@ struct host_attributes
     uint64_t statistics;
     uint64_t pause_functions;
     uint64_t power_revision;    /* of its NDIS_PM_CAPABILITIES; 0 where it gave none */
+    uint64_t power_flags;       /* NDIS_PM_* and what else it says it can: all members but the next three, or-ed */
     uint64_t magic_packet_wake; /* NDIS_DEVICE_POWER_STATE; 0xFFFFFFFF where it gave no capabilities, as the next two */
     uint64_t pattern_wake;
     uint64_t link_change_wake;
@@ -230,6 +235,9 @@ struct host_attributes
     uint64_t link_receive_speed;
     uint64_t link_pause_functions;
     uint64_t link_negotiation; /* AutoNegotiationFlags */
+    uint64_t pool_tag;         /* of its pool of NBLs */
+    uint64_t device_flags;     /* DO_*, of the device that clients open */
+    uint64_t device_links;     /* symbolic links to it */
 };
 
 struct host_fault

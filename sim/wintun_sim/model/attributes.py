@@ -9,7 +9,7 @@ from typing import Final
 
 from wintun_sim import ndis
 from wintun_sim.model.limits import LARGEST_PACKET
-from wintun_sim.model.oids import SUPPORTED_STATISTICS
+from wintun_sim.model.oids import DRIVER_VERSION, SUPPORTED_STATISTICS
 from wintun_sim.operations import Attributes
 
 NEWEST_NDIS: Final = ((6, 20), (6, 30), (6, 80))
@@ -31,6 +31,9 @@ _ACCESS_BROADCAST: Final = 2
 _SEND_AND_RECEIVE: Final = 0
 _DEDICATED: Final = 1
 _PROPRIETARY_VIRTUAL: Final = 53
+_MEMORY_TAG: Final = int.from_bytes(b"wtun", "little")
+_DIRECT_IO: Final = 0x10
+"""Reads and writes describe the client's buffer, and copy nothing."""
 
 
 def registered_version(host: tuple[int, int], newest: tuple[int, int]) -> int:
@@ -43,7 +46,9 @@ def attributes_of(version: int) -> Attributes:
     """Return the attributes of an adapter whose driver is registered for that version."""
     return Attributes(
         ndis_version=version,
+        driver_version=DRIVER_VERSION,
         flags=_NO_HALT_ON_SUSPEND,
+        hang_seconds=0,
         interface_type=_INTERFACE_INTERNAL,
         media_type=_MEDIUM_IP,
         physical_medium=0,
@@ -56,6 +61,8 @@ def attributes_of(version: int) -> Attributes:
         connect_state=_DISCONNECTED,
         duplex_state=_FULL_DUPLEX,
         mac_options=_MAC_OPTIONS,
+        mac_address_length=0,
+        negotiation=0,
         packet_filters=_PACKET_FILTERS,
         access_type=_ACCESS_BROADCAST,
         direction_type=_SEND_AND_RECEIVE,
@@ -65,6 +72,7 @@ def attributes_of(version: int) -> Attributes:
         statistics=SUPPORTED_STATISTICS,
         pause_functions=0,
         power_revision=2 if version >= 6 << 8 | 30 else 1,
+        power_flags=0,
         magic_packet_wake=0,
         pattern_wake=0,
         link_change_wake=0,
@@ -73,6 +81,9 @@ def attributes_of(version: int) -> Attributes:
         link_receive_speed=LINK_SPEED,
         link_pause_functions=0,
         link_negotiation=0,
+        pool_tag=_MEMORY_TAG,
+        device_flags=_DIRECT_IO,
+        device_links=1,
         oids=SUPPORTED_OIDS,
     )
 

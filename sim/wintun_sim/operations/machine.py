@@ -32,21 +32,27 @@ class Attributes:
     …/ntddndis/ns-ntddndis-_ndis_link_state).
 
     - ``ndis_version``, which its driver registered for: the major version times 256 and the minor one
-    - of the registration: ``flags``, ``interface_type``
+    - ``driver_version``, its driver's own, likewise
+    - of the registration: ``flags``, ``interface_type``, and the ``hang_seconds`` after which NDIS asks for hangs
     - what it is: ``media_type``, ``physical_medium``, ``access_type``, ``direction_type``, ``connection_type``,
       ``interface_kind``, ``connector_present``, ``duplex_state``, and its ``connect_state`` to begin with
-    - what it can: ``mtu`` and ``lookahead`` in bytes, ``mac_options``, ``packet_filters``, ``statistics``,
-      ``pause_functions``, ``oids`` in its order
+    - what it can: ``mtu`` and ``lookahead`` in bytes, ``mac_options``, ``mac_address_length``, ``negotiation``,
+      ``packet_filters``, ``statistics``, ``pause_functions``, ``oids`` in its order
     - how fast it is, in bits per second: ``largest_send_speed``, ``send_speed``, ``largest_receive_speed``,
       ``receive_speed``
     - by what it may wake the system, from which NDIS_DEVICE_POWER_STATE: ``magic_packet_wake``, ``pattern_wake``,
-      ``link_change_wake``, said in an NDIS_PM_CAPABILITIES of ``power_revision``
+      ``link_change_wake``, said in an NDIS_PM_CAPABILITIES of ``power_revision``; ``power_flags`` are all its other
+      abilities
     - of the link: ``link_duplex_state``, ``link_send_speed``, ``link_receive_speed``, ``link_pause_functions``,
       ``link_negotiation``
+    - the ``pool_tag`` of its pool of NBLs
+    - of the device that clients open: ``device_flags``, and how many symbolic ``device_links`` lead there
     """
 
     ndis_version: int
+    driver_version: int
     flags: int
+    hang_seconds: int
     interface_type: int
     media_type: int
     physical_medium: int
@@ -59,6 +65,8 @@ class Attributes:
     connect_state: int
     duplex_state: int
     mac_options: int
+    mac_address_length: int
+    negotiation: int
     packet_filters: int
     access_type: int
     direction_type: int
@@ -68,6 +76,7 @@ class Attributes:
     statistics: int
     pause_functions: int
     power_revision: int
+    power_flags: int
     magic_packet_wake: int
     pattern_wake: int
     link_change_wake: int
@@ -76,6 +85,9 @@ class Attributes:
     link_receive_speed: int
     link_pause_functions: int
     link_negotiation: int
+    pool_tag: int
+    device_flags: int
+    device_links: int
     oids: tuple[int, ...]
 
 

@@ -244,8 +244,8 @@ static NDIS_STATUS SetAttributes(ADAPTER *Adapter)
 {
     NDIS_MINIPORT_ADAPTER_ATTRIBUTES Registration = {
         .RegistrationAttributes = {.Header = {NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-                                              NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
-                                              NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1},
+                                              NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2,
+                                              NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2},
                                    .MiniportAdapterContext = Adapter,
                                    .AttributeFlags = NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND}};
     NDIS_MINIPORT_ADAPTER_ATTRIBUTES General = {

@@ -55,7 +55,17 @@ enum defect
     INDICATES_STATUS_TOO_LATE,
     INDICATES_LINK_TWICE,
     INDICATES_BAD_HEADER,
+    INDICATES_WITH_FLAGS,
+    INDICATES_TO_SOMEBODY,
     DESCRIBES_POWER_WITH_BAD_HEADER,
+    SETS_ATTRIBUTES_OF_AN_OLDER_REVISION,
+    REGISTERS_DEVICE_WITH_ODD_SIZE,
+    REGISTERS_DEVICE_WITH_SHORT_TABLE,
+    ALLOCATES_POOL_OF_A_LATER_REVISION,
+    ALLOCATES_POOL_AS_A_PROTOCOL,
+    INDICATES_READ_ONLY,
+    MAPS_MEMORY_TO_BE_EXECUTED,
+    FREES_MEMORY_WITH_FLAGS,
     SETS_GENERAL_FIRST,
     SETS_NO_GENERAL,
     FAILS_INITIALIZE_AND_LEAKS,
@@ -197,7 +207,7 @@ static VOID Indicate(ADAPTER *Adapter, PVOID Data, ULONG Length)
         return;
     }
     Nbl->SourceHandle = BREAKS(INDICATES_WITHOUT_SOURCE) ? NULL : Adapter->Handle;
-    NdisSetNblFlag(Nbl, NDIS_NBL_FLAGS_IS_IPV4);
+    NdisSetNblFlag(Nbl, NDIS_NBL_FLAGS_IS_IPV4 | (BREAKS(INDICATES_READ_ONLY) ? NDIS_NBL_FLAGS_SEND_READ_ONLY : 0));
     NET_BUFFER_LIST_INFO(Nbl, NetBufferListFrameType) = (VOID *)(ULONG_PTR)RtlUshortByteSwap(0x0800);
     if (BREAKS(INDICATES_FREED_NBL))
     {
@@ -212,7 +222,8 @@ static VOID Indicate(ADAPTER *Adapter, PVOID Data, ULONG Length)
 
 static NTSTATUS Write(ADAPTER *Adapter, PIRP Irp)
 {
-    PVOID Data = Irp->MdlAddress == NULL ? NULL : MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority);
+    const ULONG Priority = NormalPagePriority | (BREAKS(MAPS_MEMORY_TO_BE_EXECUTED) ? 0 : MdlMappingNoExecute);
+    PVOID Data = Irp->MdlAddress == NULL ? NULL : MmGetSystemAddressForMdlSafe(Irp->MdlAddress, Priority);
     ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Parameters.Write.Length;
     KIRQL Irql;
 
@@ -293,10 +304,10 @@ static NTSTATUS Read(ADAPTER *Adapter, PIRP Irp)
         IoSetCancelRoutine(Irp, Cancel);
         return Complete(Irp, STATUS_SUCCESS, 0);
     case WRITES_BEHIND_INFORMATION:
-        *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) + 100) = 1;
+        *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority | MdlMappingNoExecute) + 100) = 1;
         return Complete(Irp, STATUS_SUCCESS, 10);
     case WRITES_FAR_BEHIND_INFORMATION:
-        *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) + 30000) = 1;
+        *((PUCHAR)MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority | MdlMappingNoExecute) + 30000) = 1;
         return Complete(Irp, STATUS_SUCCESS, 10);
     case UNLOCKS_UNLOCKED_PAGES:
         Mdl = IoAllocateMdl(Adapter, sizeof *Adapter, FALSE, FALSE, NULL);
@@ -305,7 +316,7 @@ static NTSTATUS Read(ADAPTER *Adapter, PIRP Irp)
         return Complete(Irp, STATUS_SUCCESS, 0);
     case MAPS_UNLOCKED_PAGES:
         Mdl = IoAllocateMdl(Adapter, sizeof *Adapter, FALSE, FALSE, NULL);
-        Address = MmGetSystemAddressForMdlSafe(Mdl, NormalPagePriority);
+        Address = MmGetSystemAddressForMdlSafe(Mdl, NormalPagePriority | MdlMappingNoExecute);
         MmUnmapLockedPages(Address, Mdl);
         IoFreeMdl(Mdl);
         return Complete(Irp, STATUS_SUCCESS, 0);
@@ -363,7 +374,7 @@ static VOID Deliver(ADAPTER *Adapter, NET_BUFFER *Nb)
 
     if (Irp == NULL)
         return;
-    Target = MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority);
+    Target = MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority | MdlMappingNoExecute);
     Data = Target == NULL || Length > MmGetMdlByteCount(Irp->MdlAddress) ? NULL
                                                                          : NdisGetDataBuffer(Nb, Length, Target, 1, 0);
     if (Data != NULL && Data != Target)
@@ -525,6 +536,8 @@ static VOID IndicateLink(NDIS_HANDLE Handle)
     Indication.Header.Size = NDIS_SIZEOF_STATUS_INDICATION_REVISION_1;
     Indication.SourceHandle = Handle;
     Indication.StatusCode = NDIS_STATUS_LINK_STATE;
+    Indication.Flags = BREAKS(INDICATES_WITH_FLAGS) ? 1 : 0;
+    Indication.DestinationHandle = BREAKS(INDICATES_TO_SOMEBODY) ? Handle : NULL;
     Indication.StatusBuffer = &Link;
     Indication.StatusBufferSize = sizeof Link;
     NdisMIndicateStatusEx(Handle, &Indication);
@@ -538,9 +551,11 @@ static NDIS_STATUS SetRegistrationAttributes(NDIS_HANDLE Handle, ADAPTER *Adapte
 
     RtlZeroMemory(&Attributes, sizeof Attributes);
     Attributes.RegistrationAttributes.Header.Type = NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
-    Attributes.RegistrationAttributes.Header.Revision = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
-    Attributes.RegistrationAttributes.Header.Size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
+    Attributes.RegistrationAttributes.Header.Revision = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2;
+    Attributes.RegistrationAttributes.Header.Size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2;
     Attributes.RegistrationAttributes.MiniportAdapterContext = Adapter;
+    if (BREAKS(SETS_ATTRIBUTES_OF_AN_OLDER_REVISION))
+        Attributes.RegistrationAttributes.Header.Revision = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
     if (!BREAKS(SETS_ATTRIBUTES_AT_DISPATCH))
         return NdisMSetMiniportAttributes(Handle, &Attributes);
     KeRaiseIrql(DISPATCH_LEVEL, &Irql);
@@ -574,6 +589,11 @@ static NDIS_STATUS AllocatePool(ADAPTER *Adapter)
                                                   .fAllocateNetBuffer = TRUE,
                                                   .PoolTag = TAG};
 
+    if (BREAKS(ALLOCATES_POOL_OF_A_LATER_REVISION))
+        Parameters.Header.Revision = NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1 + 1;
+    if (BREAKS(ALLOCATES_POOL_AS_A_PROTOCOL))
+        Parameters.ProtocolId = NDIS_PROTOCOL_ID_TCP_IP;
+
     Adapter->Pool = NdisAllocateNetBufferListPool(Adapter->Handle, &Parameters);
     return Adapter->Pool == NULL ? NDIS_STATUS_RESOURCES : NDIS_STATUS_SUCCESS;
 }
@@ -599,8 +619,13 @@ static NDIS_STATUS RegisterDevice(ADAPTER *Adapter)
                                                 .MajorFunctions = Functions,
                                                 .ExtensionSize = sizeof(ADAPTER *),
                                                 .DefaultSDDLString = &Security};
-    NDIS_STATUS Status = NdisRegisterDeviceEx(Driver, &Attributes, &Adapter->DeviceObject, &Adapter->Device);
+    NDIS_STATUS Status;
 
+    if (BREAKS(REGISTERS_DEVICE_WITH_ODD_SIZE))
+        Attributes.Header.Size = NDIS_SIZEOF_DEVICE_OBJECT_ATTRIBUTES_REVISION_1 + 1;
+    if (BREAKS(REGISTERS_DEVICE_WITH_SHORT_TABLE)) /* the last entry is what happens to lie behind a shorter one */
+        RtlFillMemory(&Functions[IRP_MJ_MAXIMUM_FUNCTION], sizeof Functions[0], 1);
+    Status = NdisRegisterDeviceEx(Driver, &Attributes, &Adapter->DeviceObject, &Adapter->Device);
     if (Status != NDIS_STATUS_SUCCESS)
         return Status;
     Adapter->DeviceObject->Flags &= ~DO_BUFFERED_IO;
@@ -726,6 +751,8 @@ static VOID NTAPI Halt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
         NdisFreeNetBufferListPool(Adapter->Pool);
     if (!BREAKS(LEAKS_AT_HALT))
         ExFreePoolWithTag(Adapter, TAG);
+    if (BREAKS(FREES_MEMORY_WITH_FLAGS) && NdisAllocateMemoryWithTag(&LastLeak, 16, TAG) == NDIS_STATUS_SUCCESS)
+        NdisFreeMemory(LastLeak, 16, 2); /* noncached, for NDIS 5 */
     if (BREAKS(LEAKS_AT_UNLOAD))
         LastLeak = ExAllocatePoolWithTag(NonPagedPoolNx, 16, TAG);
 }

@@ -4,6 +4,13 @@
 #include "host.h"
 #include "object.h"
 
+#include <string.h>
+
+enum
+{
+    SPOILED = 4096 /* bytes: more than the frames of a handler and of what it calls take */
+};
+
 void call_enter_for(struct call *call, const char *handler, uint8_t irql, struct image *image, uint32_t operation)
 {
     struct actor *actor = actor_current();
@@ -27,6 +34,13 @@ void call_enter_for(struct call *call, const char *handler, uint8_t irql, struct
 void call_enter(struct call *call, const char *handler, uint8_t irql, struct image *image)
 {
     call_enter_for(call, handler, irql, image, actor_current()->operation);
+}
+
+void __attribute__((noinline)) call_spoil_stack(void)
+{
+    uint8_t rubbish[SPOILED];
+    memset(rubbish, 0xCD, sizeof rubbish);
+    __asm__ volatile("" : : "r"(rubbish) : "memory");
 }
 
 /* The locks beyond the expected number are the handler's own; fewer than that, and it released one that was not its. */

@@ -33,6 +33,10 @@ void call_enter(struct call *call, const char *handler, uint8_t irql, struct ima
 /* Likewise, on behalf of `operation`; call_leave gives the actor its own again. */
 void call_enter_for(struct call *call, const char *handler, uint8_t irql, struct image *image, uint32_t operation);
 
+/* Leaves rubbish on the stack where the next handler will lie: what it never writes is as random on Windows. For those
+ * that are called seldom. Called by an actor. */
+void call_spoil_stack(void);
+
 /* Checks IrqlReturn, SpinLockBalanced, CancelSpinLock; takes back what the handler left behind, so that the run goes
  * on. */
 void call_leave(struct call *call);

@@ -446,6 +446,8 @@ NTSTATUS request_call(struct request *request, DRIVER_DISPATCH *dispatch, DEVICE
     struct request *outer = actor->request;
     actor->request = request;
     const IRP *irp = request->irp;
+    if (request->major == IRP_MJ_CREATE || request->major == IRP_MJ_CLOSE)
+        call_spoil_stack();
     const NTSTATUS returned = dispatch(device, request->irp);
     actor->request = outer;
     check_return(request, returned);

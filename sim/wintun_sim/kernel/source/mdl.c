@@ -6,6 +6,7 @@
  * carve out of their own memory with MmInitializeMdl work too; nothing is remembered of those.
  */
 #include "io_room.h"
+#include "ndis_room.h"
 
 #include "rule_fast.h"
 
@@ -224,7 +225,6 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
 {
     (void)CacheType;
     (void)RequestedAddress;
-    (void)Priority;
     rule_irql(AccessMode == KernelMode ? "IrqlMmDispatch" : "IrqlMmApcLte", "MmMapLockedPagesSpecifyCache",
               PASSIVE_LEVEL, AccessMode == KernelMode ? DISPATCH_LEVEL : APC_LEVEL);
     if (is_stale(MemoryDescriptorList, "MmMapLockedPagesSpecifyCache"))
@@ -236,6 +236,11 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
         rule_broken("DRIVER_VERIFIER_DETECTED_VIOLATION",
                     "MmMapLockedPagesSpecifyCache was given an MDL that is mapped already: "
                     "MmGetSystemAddressForMdlSafe gives its address");
+    if (AccessMode == KernelMode && (Priority & MdlMappingNoExecute) == 0 &&
+        current_host->ndis->version >= NDIS_RUNTIME_VERSION_630) /* Windows 8, which has the flag */
+        rule_broken("DRIVER_VERIFIER_DETECTED_VIOLATION",
+                    "MmMapLockedPagesSpecifyCache was asked for memory that can be executed: MdlMappingNoExecute is "
+                    "wanted (first parameter 0x2002)");
     struct host_mdl *record = record_of(MemoryDescriptorList);
     if ((record != NULL && record->unmapped) || fault_strikes(HOST_FAULT_MAPPING))
     {

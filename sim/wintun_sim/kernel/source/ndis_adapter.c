@@ -121,6 +121,16 @@ static void check_released(struct adapter *adapter, const char *where)
     }
 }
 
+/* What clients see of the device that the driver made, if it made one. */
+static void keep_device(struct adapter *adapter)
+{
+    const struct host_device *device = device_of_adapter(adapter);
+    if (device == NULL)
+        return;
+    adapter->told.device_flags = device->object->Flags;
+    adapter->told.device_links = device->link_length != 0;
+}
+
 static void initialize_now(struct adapter *adapter, uint32_t operation)
 {
     struct miniport *miniport = adapter->miniport;
@@ -134,12 +144,14 @@ static void initialize_now(struct adapter *adapter, uint32_t operation)
     parameters.NetLuid.Info.IfType = IF_TYPE_PROP_VIRTUAL;
     struct call call;
     call_enter(&call, "MiniportInitializeEx", PASSIVE_LEVEL, miniport->image);
+    call_spoil_stack();
     NDIS_STATUS status = miniport->handlers.InitializeHandlerEx(adapter, miniport->context, &parameters);
     call_leave(&call);
     if (status == NDIS_STATUS_SUCCESS && !adapter->has_general)
         rule_broken("AttributesOrder", "MiniportInitializeEx succeeded without having set the general attributes");
     if (status == NDIS_STATUS_SUCCESS)
     {
+        keep_device(adapter);
         adapter->state = ADAPTER_PAUSED;
         serial_ends(adapter, HOST_CALL_INITIALIZE);
     }
@@ -366,128 +378,4 @@ void adapter_surprise_remove(struct adapter *adapter, uint32_t operation)
     pnp_perform(adapter, IRP_MN_SURPRISE_REMOVAL, tell_removal, operation);
     serial_ends(adapter, HOST_CALL_SURPRISE_REMOVE);
     log_returned(adapter->id, operation, NDIS_STATUS_SUCCESS);
-}
-
-static void keep_oids(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)
-{
-    const size_t size = general->SupportedOidListLength / sizeof(NDIS_OID) * sizeof(NDIS_OID);
-    if (size == 0 || general->SupportedOidList == NULL || adapter->oids != NULL)
-        return;
-    instrument_range(general->SupportedOidList, size, 0, __builtin_return_address(0));
-    adapter->oids = arena_allocate(BLOCK_HOST, size, 0, "NDIS");
-    if (adapter->oids == NULL)
-        return;
-    memcpy(adapter->oids, general->SupportedOidList, size);
-    adapter->oid_count = (uint32_t)(size / sizeof(NDIS_OID));
-}
-
-/* learn.microsoft.com/windows-hardware/drivers/ddi/ntddndis/ns-ntddndis-_ndis_pm_capabilities */
-static void check_power_header(const NDIS_OBJECT_HEADER *header)
-{
-    const size_t size = header->Revision == NDIS_PM_CAPABILITIES_REVISION_1
-                            ? NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_1
-                            : NDIS_SIZEOF_NDIS_PM_CAPABILITIES_REVISION_2;
-    if (header->Type != NDIS_OBJECT_TYPE_DEFAULT || header->Revision == 0 || header->Size < size)
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NDIS_PM_CAPABILITIES has a header of type 0x%02X, revision %u and size %u: at least %zu bytes are "
-                    "wanted (0x21)",
-                    header->Type, header->Revision, header->Size, size);
-}
-
-static void keep_general(struct host_attributes *told, const NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES *general)
-{
-    const NDIS_PM_CAPABILITIES *power = general->Header.Revision >= NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2
-                                            ? general->PowerManagementCapabilitiesEx
-                                            : NULL;
-    told->media_type = general->MediaType;
-    told->physical_medium = general->PhysicalMediumType;
-    told->mtu = general->MtuSize;
-    told->lookahead = general->LookaheadSize;
-    told->largest_send_speed = general->MaxXmitLinkSpeed;
-    told->send_speed = general->XmitLinkSpeed;
-    told->largest_receive_speed = general->MaxRcvLinkSpeed;
-    told->receive_speed = general->RcvLinkSpeed;
-    told->connect_state = general->MediaConnectState;
-    told->duplex_state = general->MediaDuplexState;
-    told->mac_options = general->MacOptions;
-    told->packet_filters = general->SupportedPacketFilters;
-    told->access_type = general->AccessType;
-    told->direction_type = general->DirectionType;
-    told->connection_type = general->ConnectionType;
-    told->interface_kind = general->IfType;
-    told->connector_present = general->IfConnectorPresent;
-    told->statistics = general->SupportedStatistics;
-    told->pause_functions = general->SupportedPauseFunctions;
-    if (power != NULL)
-        check_power_header(&power->Header);
-    told->power_revision = power == NULL ? 0 : power->Header.Revision;
-    told->magic_packet_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinMagicPacketWakeUp;
-    told->pattern_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinPatternWakeUp;
-    told->link_change_wake = power == NULL ? UINT32_MAX : (uint32_t)power->MinLinkChangeWakeUp;
-}
-
-/* Stores what NDIS keeps of the attributes. Reports AttributesOrder where one kind comes before the one it needs. */
-static NDIS_STATUS set_attributes(struct adapter *adapter, const NDIS_MINIPORT_ADAPTER_ATTRIBUTES *attributes)
-{
-    const NDIS_OBJECT_HEADER *header = &attributes->RegistrationAttributes.Header;
-    const bool is_registration = header->Type == NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
-    const bool is_general = header->Type == NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
-    size_t size = sizeof *header;
-    if (is_registration)
-        size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
-    if (is_general)
-        size = header->Revision >= NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2
-                   ? NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2
-                   : NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1;
-    if (header->Revision == 0 || header->Size < size)
-    {
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "miniport attributes have a header of type 0x%02X, revision %u and size %u: at least %zu bytes are "
-                    "wanted (0x21)",
-                    header->Type, header->Revision, header->Size, size);
-        return NDIS_STATUS_INVALID_PARAMETER;
-    }
-    if (is_registration ? adapter->has_registration
-                        : !adapter->has_registration || (!is_general && !adapter->has_general))
-    {
-        rule_broken("AttributesOrder",
-                    "miniport attributes of type 0x%02X were set out of order: registration attributes "
-                    "come first and once, then general ones, then all others",
-                    header->Type);
-        return NDIS_STATUS_FAILURE;
-    }
-    if (is_registration)
-    {
-        adapter->context = attributes->RegistrationAttributes.MiniportAdapterContext;
-        adapter->attributes = attributes->RegistrationAttributes.AttributeFlags;
-        adapter->has_registration = true;
-        adapter->told.flags = adapter->attributes;
-        adapter->told.interface_type = attributes->RegistrationAttributes.InterfaceType;
-        adapter->told.ndis_version =
-            (uint64_t)adapter->miniport->handlers.MajorNdisVersion << 8 | adapter->miniport->handlers.MinorNdisVersion;
-    }
-    if (is_general)
-    {
-        adapter->has_general = true;
-        keep_oids(adapter, &attributes->GeneralAttributes);
-        keep_general(&adapter->told, &attributes->GeneralAttributes);
-    }
-    return NDIS_STATUS_SUCCESS;
-}
-
-/* IRQL = PASSIVE_LEVEL, in MiniportInitializeEx. */
-NDIS_STATUS NTAPI NdisMSetMiniportAttributes(NDIS_HANDLE NdisMiniportHandle,
-                                             PNDIS_MINIPORT_ADAPTER_ATTRIBUTES MiniportAttributes)
-{
-    static const char function[] = "NdisMSetMiniportAttributes";
-    rule_irql("Irql_Miniport_Driver_Function", function, PASSIVE_LEVEL, PASSIVE_LEVEL);
-    struct adapter *adapter = adapter_of(NdisMiniportHandle, function);
-    if (adapter == NULL)
-        return NDIS_STATUS_INVALID_PARAMETER;
-    if (adapter->state != ADAPTER_INITIALIZING)
-        rule_broken("AttributesOrder", "%s was called for an adapter that is %s: it belongs into MiniportInitializeEx",
-                    function, adapter_state_name(adapter->state));
-    if (fault_strikes(HOST_FAULT_ATTRIBUTES))
-        return NDIS_STATUS_RESOURCES;
-    return set_attributes(adapter, MiniportAttributes);
 }

@@ -1,6 +1,7 @@
 /* An adapter's configuration. This machine has no registry, so every keyword is absent, but for the two that NDIS
  * itself answers without one (learn.microsoft.com/windows-hardware/drivers/ddi/ndis/nf-ndis-ndisreadconfiguration).
  */
+#include "ndis_header.h"
 #include "ndis_room.h"
 
 #include <string.h>
@@ -10,6 +11,13 @@ struct configuration
 {
     NDIS_CONFIGURATION_PARAMETER value;
 };
+
+static const struct object_form CONFIGURATION = {
+    .name = "NDIS_CONFIGURATION_OBJECT",
+    .type = NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT,
+    .parameter = 0x21,
+    .whole = sizeof(NDIS_CONFIGURATION_OBJECT),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1}}};
 
 /* NDIS_ENVIRONMENT_TYPE's NdisEnvironmentWindowsNt. */
 static const ULONG WINDOWS_NT = 1;
@@ -30,17 +38,9 @@ NDIS_STATUS NTAPI NdisOpenConfigurationEx(PNDIS_CONFIGURATION_OBJECT ConfigObjec
 {
     static const char function[] = "NdisOpenConfigurationEx";
     rule_irql("Irql_Miscellaneous_Function", function, PASSIVE_LEVEL, PASSIVE_LEVEL);
-    const NDIS_OBJECT_HEADER *header = &ConfigObject->Header;
     *ConfigurationHandle = NULL;
-    if (header->Type != NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT ||
-        header->Revision < NDIS_CONFIGURATION_OBJECT_REVISION_1 ||
-        header->Size < NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1)
-    {
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NDIS_CONFIGURATION_OBJECT has a header of type 0x%02X, revision %u and size %u (0x21)",
-                    header->Type, header->Revision, header->Size);
+    if (!object_check(&ConfigObject->Header, &CONFIGURATION, ANY_NDIS))
         return NDIS_STATUS_INVALID_PARAMETER;
-    }
     if (fault_strikes(HOST_FAULT_POOL))
         return NDIS_STATUS_RESOURCES;
     struct configuration *configuration = arena_allocate(BLOCK_CONFIGURATION, sizeof *configuration, 0, function);

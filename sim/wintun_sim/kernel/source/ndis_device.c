@@ -2,7 +2,17 @@
  * (learn.microsoft.com/windows-hardware/drivers/ddi/ndis/nf-ndis-ndisregisterdeviceex).
  */
 #include "io_room.h"
+#include "ndis_header.h"
 #include "ndis_room.h"
+
+#include <string.h>
+
+static const struct object_form ATTRIBUTES = {
+    .name = "NDIS_DEVICE_OBJECT_ATTRIBUTES",
+    .type = NDIS_OBJECT_TYPE_DEVICE_OBJECT_ATTRIBUTES,
+    .parameter = 0x21,
+    .whole = sizeof(NDIS_DEVICE_OBJECT_ATTRIBUTES),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_DEVICE_OBJECT_ATTRIBUTES_REVISION_1}}};
 
 /* Whose device it is: the adapter's whose handle is given, or, given the driver's handle, that of the adapter that the
  * driver is initializing just now; the driver's own where there is none. */
@@ -19,6 +29,22 @@ static bool find_owner(NDIS_HANDLE handle, struct device_request *wanted)
     return wanted->miniport != NULL;
 }
 
+/* NDIS takes the whole table, so one that is too short ends in something else. */
+static void check_dispatch(const PDRIVER_DISPATCH *dispatch, const struct miniport *miniport)
+{
+    for (size_t major = 0; major <= IRP_MJ_MAXIMUM_FUNCTION; major++)
+    {
+        uintptr_t address = 0;
+        memcpy(&address, &dispatch[major], sizeof address);
+        if (address != 0 && image_of(address) != miniport->image)
+            rule_broken(
+                "BUGCODE_NDIS_DRIVER",
+                "MajorFunctions of NDIS_DEVICE_OBJECT_ATTRIBUTES has an entry 0x%02zX that is no function of the "
+                "driver: there have to be %u",
+                major, IRP_MJ_MAXIMUM_FUNCTION + 1);
+    }
+}
+
 /* IRQL = PASSIVE_LEVEL. The handle that it gives is the device's own. */
 NDIS_STATUS NTAPI NdisRegisterDeviceEx(NDIS_HANDLE NdisHandle, PNDIS_DEVICE_OBJECT_ATTRIBUTES DeviceObjectAttributes,
                                        PDEVICE_OBJECT *pDeviceObject, PNDIS_HANDLE NdisDeviceHandle)
@@ -26,18 +52,10 @@ NDIS_STATUS NTAPI NdisRegisterDeviceEx(NDIS_HANDLE NdisHandle, PNDIS_DEVICE_OBJE
     static const char function[] = "NdisRegisterDeviceEx";
     rule_irql("Irql_Miscellaneous_Function", function, PASSIVE_LEVEL, PASSIVE_LEVEL);
     const NDIS_DEVICE_OBJECT_ATTRIBUTES *attributes = DeviceObjectAttributes;
-    const NDIS_OBJECT_HEADER *header = &attributes->Header;
     *NdisDeviceHandle = NULL;
     *pDeviceObject = NULL;
-    if (header->Type != NDIS_OBJECT_TYPE_DEVICE_OBJECT_ATTRIBUTES ||
-        header->Revision < NDIS_DEVICE_OBJECT_ATTRIBUTES_REVISION_1 ||
-        header->Size < NDIS_SIZEOF_DEVICE_OBJECT_ATTRIBUTES_REVISION_1)
-    {
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NDIS_DEVICE_OBJECT_ATTRIBUTES has a header of type 0x%02X, revision %u and size %u (0x21)",
-                    header->Type, header->Revision, header->Size);
+    if (!object_check(&attributes->Header, &ATTRIBUTES, ANY_NDIS))
         return NDIS_STATUS_INVALID_PARAMETER;
-    }
     struct device_request wanted = {.name = attributes->DeviceName,
                                     .link = attributes->SymbolicName,
                                     .sddl = attributes->DefaultSDDLString,
@@ -45,6 +63,10 @@ NDIS_STATUS NTAPI NdisRegisterDeviceEx(NDIS_HANDLE NdisHandle, PNDIS_DEVICE_OBJE
                                     .extension_size = attributes->ExtensionSize};
     if (wanted.name == NULL || wanted.dispatch == NULL || !find_owner(NdisHandle, &wanted))
         return NDIS_STATUS_INVALID_PARAMETER;
+    check_dispatch(wanted.dispatch, wanted.miniport);
+    if (attributes->DeviceClassGuid != NULL)
+        instrument_range(attributes->DeviceClassGuid, sizeof *attributes->DeviceClassGuid, 0,
+                         __builtin_return_address(0));
     struct host_device *device = NULL;
     const NTSTATUS status = device_register(&wanted, &device);
     if (status != STATUS_SUCCESS)

@@ -3,6 +3,7 @@
  */
 #include "happens.h"
 #include "io_room.h"
+#include "ndis_header.h"
 #include "ndis_room.h"
 #include "object.h"
 
@@ -139,6 +140,7 @@ NTSTATUS miniport_load(uint32_t id, struct image *image)
     miniport->object->DriverInit = entry;
     struct call call;
     call_enter(&call, "DriverEntry", PASSIVE_LEVEL, image);
+    call_spoil_stack();
     const NTSTATUS status = entry(miniport->object, &block->registry_path);
     call_leave(&call);
     for (DEVICE_OBJECT *device = miniport->object->DeviceObject; device != NULL; device = device->NextDevice)
@@ -227,30 +229,28 @@ static bool has_required_handlers(const NDIS_MINIPORT_DRIVER_CHARACTERISTICS *ha
            handlers->OidRequestHandler != NULL && handlers->SendNetBufferListsHandler != NULL &&
            handlers->ReturnNetBufferListsHandler != NULL && handlers->CancelSendHandler != NULL &&
            handlers->DevicePnPEventNotifyHandler != NULL && handlers->ShutdownHandlerEx != NULL &&
-           handlers->CancelOidRequestHandler != NULL;
+           handlers->CancelOidRequestHandler != NULL &&
+           (handlers->DirectOidRequestHandler == NULL) == (handlers->CancelDirectOidRequestHandler == NULL);
 }
 
-/* What NDIS checks of a registration, in its order. */
+static const struct object_form CHARACTERISTICS = {
+    .name = "NDIS_MINIPORT_DRIVER_CHARACTERISTICS",
+    .type = NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
+    .parameter = 0x21,
+    .whole = sizeof(NDIS_MINIPORT_DRIVER_CHARACTERISTICS),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1},
+                  {NDIS_RUNTIME_VERSION_61, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2},
+                  {NDIS_RUNTIME_VERSION_680, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3}}};
+
+/* What NDIS checks of a registration, in its order; `size` are the bytes that count. */
 static NDIS_STATUS check_characteristics(const NDIS_MINIPORT_DRIVER_CHARACTERISTICS *wanted, size_t *size)
 {
-    static const size_t sizes[] = {0, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1,
-                                   NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
-                                   NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3};
-    const NDIS_OBJECT_HEADER *header = &wanted->Header;
     const uint32_t version = (uint32_t)wanted->MajorNdisVersion << 16 | wanted->MinorNdisVersion;
     if (version > current_host->ndis->version || wanted->MajorNdisVersion < 6)
         return NDIS_STATUS_BAD_VERSION;
-    const uint32_t newest = current_host->ndis->version >= NDIS_RUNTIME_VERSION_680 ? 3 : 2;
-    const uint32_t revision = header->Revision > newest ? newest : header->Revision;
-    if (header->Type != NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS || revision == 0 ||
-        header->Size < sizes[revision])
-    {
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NDIS_MINIPORT_DRIVER_CHARACTERISTICS has a header of type 0x%02X, revision %u and size %u (0x21)",
-                    header->Type, header->Revision, header->Size);
+    if (!object_check(&wanted->Header, &CHARACTERISTICS, version))
         return NDIS_STATUS_BAD_CHARACTERISTICS;
-    }
-    *size = sizes[revision];
+    *size = CHARACTERISTICS.revisions[wanted->Header.Revision - 1].size;
     return has_required_handlers(wanted) ? NDIS_STATUS_SUCCESS : NDIS_STATUS_BAD_CHARACTERISTICS;
 }
 

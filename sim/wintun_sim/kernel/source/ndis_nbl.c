@@ -5,6 +5,7 @@
  * found (slab.h). Allocating is nothing that another processor sees, so none of these calls is a scheduling point.
  */
 #include "io_room.h"
+#include "ndis_header.h"
 #include "ndis_room.h"
 #include "rule_fast.h"
 
@@ -101,29 +102,32 @@ static void pool_free_checked(NDIS_HANDLE handle, bool of_lists, const char *fun
     pool_delete(pool, function);
 }
 
-static bool header_is(const NDIS_OBJECT_HEADER *header, UCHAR type, UCHAR revision, size_t size, const char *what)
-{
-    if (header->Type == type && header->Revision >= revision && header->Size >= size)
-        return true;
-    rule_broken(
-        "BUGCODE_NDIS_DRIVER",
-        "%s has a header of type 0x%02X, revision %u and size %u, but type 0x%02X, revision %u and at least %zu "
-        "bytes are wanted (0x21)",
-        what, header->Type, header->Revision, header->Size, type, revision, size);
-    return false;
-}
+static const struct object_form LIST_POOL = {
+    .name = "NET_BUFFER_LIST_POOL_PARAMETERS",
+    .type = NDIS_OBJECT_TYPE_DEFAULT,
+    .parameter = 0x21,
+    .whole = sizeof(NET_BUFFER_LIST_POOL_PARAMETERS),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1}}};
+
+static const struct object_form POOL = {
+    .name = "NET_BUFFER_POOL_PARAMETERS",
+    .type = NDIS_OBJECT_TYPE_DEFAULT,
+    .parameter = 0x21,
+    .whole = sizeof(NET_BUFFER_POOL_PARAMETERS),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_NET_BUFFER_POOL_PARAMETERS_REVISION_1}}};
 
 /* IRQL <= DISPATCH_LEVEL. NULL when there is no memory. */
 NDIS_HANDLE NTAPI NdisAllocateNetBufferListPool(NDIS_HANDLE NdisHandle, PNET_BUFFER_LIST_POOL_PARAMETERS Parameters)
 {
-    (void)NdisHandle;
     check_irql("NdisAllocateNetBufferListPool");
-    if (!header_is(&Parameters->Header, NDIS_OBJECT_TYPE_DEFAULT, NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
-                   NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1, "NET_BUFFER_LIST_POOL_PARAMETERS"))
+    if (!object_check(&Parameters->Header, &LIST_POOL, ANY_NDIS))
         return NULL;
     if (Parameters->ContextSize % MEMORY_ALLOCATION_ALIGNMENT != 0)
         rule_broken("NdisAllocateNetBuffer", "the ContextSize of a NET_BUFFER_LIST pool, %u, is not a multiple of %u",
                     Parameters->ContextSize, MEMORY_ALLOCATION_ALIGNMENT);
+    if (Parameters->ProtocolId != NDIS_PROTOCOL_ID_DEFAULT)
+        rule_broken("NdisAllocateNetBuffer", "the ProtocolId of a NET_BUFFER_LIST pool is 0x%X: a miniport's is 0",
+                    Parameters->ProtocolId);
     const size_t context = Parameters->ContextSize == 0 ? 0 : sizeof(NET_BUFFER_LIST_CONTEXT) + Parameters->ContextSize;
     struct nbl_pool *pool = pool_new(sizeof(struct pool_nbl) + context, "NdisAllocateNetBufferListPool");
     if (pool == NULL)
@@ -131,6 +135,9 @@ NDIS_HANDLE NTAPI NdisAllocateNetBufferListPool(NDIS_HANDLE NdisHandle, PNET_BUF
     pool->of_lists = true;
     pool->with_nb = Parameters->fAllocateNetBuffer;
     pool->context_size = Parameters->ContextSize;
+    for (struct adapter *adapter = current_host->ndis->adapters; adapter != NULL; adapter = adapter->next)
+        if (adapter == NdisHandle)
+            adapter->told.pool_tag = Parameters->PoolTag;
     return pool;
 }
 
@@ -146,8 +153,7 @@ NDIS_HANDLE NTAPI NdisAllocateNetBufferPool(NDIS_HANDLE NdisHandle, PNET_BUFFER_
 {
     (void)NdisHandle;
     check_irql("NdisAllocateNetBufferPool");
-    if (!header_is(&Parameters->Header, NDIS_OBJECT_TYPE_DEFAULT, NET_BUFFER_POOL_PARAMETERS_REVISION_1,
-                   NDIS_SIZEOF_NET_BUFFER_POOL_PARAMETERS_REVISION_1, "NET_BUFFER_POOL_PARAMETERS"))
+    if (!object_check(&Parameters->Header, &POOL, ANY_NDIS))
         return NULL;
     return pool_new(sizeof(NET_BUFFER), "NdisAllocateNetBufferPool");
 }

@@ -95,6 +95,9 @@ static void check_protocol(const struct adapter *adapter, const NET_BUFFER_LIST 
                     "a received NET_BUFFER_LIST of an IP interface has the flags 0x%X and the frame type 0x%zX, which "
                     "do not say together that it is IPv4 or IPv6",
                     (unsigned)flags, (size_t)type);
+    if ((nbl->NblFlags & NDIS_NBL_FLAGS_SEND_READ_ONLY) != 0)
+        rule_broken("ReceiveIndication", "a received NET_BUFFER_LIST has the flag NDIS_NBL_FLAGS_SEND_READ_ONLY, which "
+                                         "is for those that are sent");
 }
 
 /* Takes the packets out of one NBL. */

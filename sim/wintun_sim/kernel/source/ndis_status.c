@@ -3,32 +3,48 @@
  * anything to this stack.
  */
 #include "depend.h"
+#include "ndis_header.h"
 #include "ndis_room.h"
 
-static bool check_header(const NDIS_STATUS_INDICATION *indication)
+static const struct object_form INDICATION = {
+    .name = "NDIS_STATUS_INDICATION",
+    .type = NDIS_OBJECT_TYPE_STATUS_INDICATION,
+    .parameter = 0x20,
+    .whole = sizeof(NDIS_STATUS_INDICATION),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_STATUS_INDICATION_REVISION_1}}};
+
+static const struct object_form LINK_STATE = {
+    .name = "NDIS_LINK_STATE",
+    .type = NDIS_OBJECT_TYPE_DEFAULT,
+    .parameter = 0x20,
+    .whole = sizeof(NDIS_LINK_STATE),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_LINK_STATE_REVISION_1}}};
+
+/* This stack's OIDs ask for no indications, and its adapters have no ports but the default one. */
+static void check_unasked(const NDIS_STATUS_INDICATION *indication)
 {
-    const NDIS_OBJECT_HEADER *header = &indication->Header;
-    if (header->Type == NDIS_OBJECT_TYPE_STATUS_INDICATION && header->Revision >= NDIS_STATUS_INDICATION_REVISION_1 &&
-        header->Size >= NDIS_SIZEOF_STATUS_INDICATION_REVISION_1)
-        return true;
-    rule_broken("BUGCODE_NDIS_DRIVER",
-                "NDIS_STATUS_INDICATION has a header of type 0x%02X, revision %u and size %u (0x20)", header->Type,
-                header->Revision, header->Size);
-    return false;
+    if (indication->PortNumber != 0 || indication->Flags != 0)
+        rule_broken("NdisMIndicateStatusEx",
+                    "NDIS_STATUS_INDICATION has the PortNumber %u and the Flags 0x%X: there is no such port, and the "
+                    "flags are NDIS' own",
+                    indication->PortNumber, indication->Flags);
+    if (indication->DestinationHandle != NULL || indication->RequestId != NULL)
+        rule_broken("NdisMIndicateStatusEx",
+                    "NDIS_STATUS_INDICATION has a DestinationHandle or a RequestId, but no OID request asked for it");
 }
 
 /* The same link state twice is no harm to Windows, but says that the miniport does not know what it indicated. */
 static void indicate_link(struct adapter *adapter, const NDIS_STATUS_INDICATION *indication)
 {
     const NDIS_LINK_STATE *link = indication->StatusBuffer;
-    if (link == NULL || indication->StatusBufferSize < NDIS_SIZEOF_LINK_STATE_REVISION_1 ||
-        link->Header.Type != NDIS_OBJECT_TYPE_DEFAULT || link->Header.Revision < NDIS_LINK_STATE_REVISION_1 ||
-        link->Header.Size < NDIS_SIZEOF_LINK_STATE_REVISION_1)
+    if (link == NULL || indication->StatusBufferSize < NDIS_SIZEOF_LINK_STATE_REVISION_1)
     {
         rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NDIS_STATUS_LINK_STATE was indicated without a valid NDIS_LINK_STATE (0x20)");
+                    "NDIS_STATUS_LINK_STATE was indicated without a whole NDIS_LINK_STATE (0x20)");
         return;
     }
+    if (!object_check(&link->Header, &LINK_STATE, ANY_NDIS))
+        return;
     const int8_t connected = link->MediaConnectState == MediaConnectStateConnected;
     if (adapter->link == connected)
         rule_broken("LinkStateDuplicate", "the link state %s was indicated twice in a row",
@@ -63,8 +79,9 @@ VOID NTAPI NdisMIndicateStatusEx(NDIS_HANDLE MiniportAdapterHandle, PNDIS_STATUS
                     function);
         return;
     }
-    if (!check_header(StatusIndication))
+    if (!object_check(&StatusIndication->Header, &INDICATION, ANY_NDIS))
         return;
+    check_unasked(StatusIndication);
     if (StatusIndication->SourceHandle != adapter)
         rule_broken("NdisMIndicateStatusEx", "%s was given a SourceHandle that is not the adapter's handle", function);
     if (StatusIndication->StatusCode == NDIS_STATUS_LINK_STATE)

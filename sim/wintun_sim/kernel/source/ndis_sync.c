@@ -101,14 +101,15 @@ PVOID NTAPI NdisAllocateMemoryWithTagPriority(NDIS_HANDLE NdisHandle, UINT Lengt
     return allocate(Length, Tag, "NdisAllocateMemoryWithTagPriority");
 }
 
+/* The length does not count where there are no flags, and there are none for memory that NDIS 6 gave
+ * (…/ddi/ndis/nf-ndis-ndisfreememory). */
 VOID NTAPI NdisFreeMemory(PVOID VirtualAddress, UINT Length, UINT MemoryFlags)
 {
-    (void)MemoryFlags;
+    (void)Length;
     rule_irql("IrqlExAllocatePool", "NdisFreeMemory", PASSIVE_LEVEL, DISPATCH_LEVEL);
-    const struct block *block = arena_live_block(BLOCK_POOL, VirtualAddress);
-    if (block != NULL && Length != 0 && Length != block->size)
-        rule_broken("BAD_POOL_CALLER", "NdisFreeMemory was given the length %u for memory of %llu bytes", Length,
-                    (unsigned long long)block->size);
+    if (MemoryFlags != 0)
+        rule_broken("BAD_POOL_CALLER", "NdisFreeMemory was given the MemoryFlags 0x%X: memory that has a tag has none",
+                    MemoryFlags);
     arena_free(BLOCK_POOL, VirtualAddress, 0, "NdisFreeMemory");
 }
 

@@ -7,6 +7,7 @@
 #include "depend.h"
 #include "happens.h"
 #include "host.h"
+#include "ndis_header.h"
 
 struct ndis_work_item
 {
@@ -94,19 +95,24 @@ static void expire(struct clock_timer *clock, void *argument)
                                     .arguments = {timer->context}});
 }
 
+static const struct object_form TIMER = {
+    .name = "NDIS_TIMER_CHARACTERISTICS",
+    .type = NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
+    .parameter = 0x21,
+    .whole = sizeof(NDIS_TIMER_CHARACTERISTICS),
+    .revisions = {{NDIS_RUNTIME_VERSION_60, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1}}};
+
 NDIS_STATUS NTAPI NdisAllocateTimerObject(NDIS_HANDLE NdisHandle, PNDIS_TIMER_CHARACTERISTICS TimerCharacteristics,
                                           PNDIS_HANDLE pTimerObject)
 {
     rule_irql("Irql_Miscellaneous_Function", "NdisAllocateTimerObject", PASSIVE_LEVEL, DISPATCH_LEVEL);
     if (NdisHandle == NULL)
         rule_broken("BUGCODE_NDIS_DRIVER", "NdisAllocateTimerObject was given no handle");
-    const NDIS_OBJECT_HEADER *header = &TimerCharacteristics->Header;
-    if (header->Type != NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS ||
-        header->Revision < NDIS_TIMER_CHARACTERISTICS_REVISION_1 ||
-        header->Size < NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1 || TimerCharacteristics->TimerFunction == NULL)
+    if (!object_check(&TimerCharacteristics->Header, &TIMER, ANY_NDIS))
+        return NDIS_STATUS_INVALID_PARAMETER;
+    if (TimerCharacteristics->TimerFunction == NULL)
     {
-        rule_broken("BUGCODE_NDIS_DRIVER",
-                    "NdisAllocateTimerObject was given characteristics whose header or function is wrong");
+        rule_broken("BUGCODE_NDIS_DRIVER", "NdisAllocateTimerObject was given no function");
         return NDIS_STATUS_INVALID_PARAMETER;
     }
     struct ndis_timer *timer = fault_strikes(HOST_FAULT_POOL)

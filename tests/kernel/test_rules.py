@@ -13,6 +13,7 @@ import pytest
 
 from tests.kernel.specimen import broken, build_miniport, defects, life, machine_of
 from wintun_sim.kernel import DriverGone
+from wintun_sim.operations import Load, Returned
 
 RULE_OF = {
     "COMPLETES_TWICE": "DoubleCompletion",
@@ -67,6 +68,8 @@ RULE_OF = {
     "INDICATES_READ_ONLY": "ReceiveIndication",
     "MAPS_MEMORY_TO_BE_EXECUTED": "DRIVER_VERIFIER_DETECTED_VIOLATION",
     "FREES_MEMORY_WITH_FLAGS": "BAD_POOL_CALLER",
+    "ALIGNS_TO_NOTHING": "BUGCODE_NDIS_DRIVER",
+    "COMPLETES_NBL_AS_A_SWITCH": "BUGCODE_NDIS_DRIVER",
     "SETS_GENERAL_FIRST": "AttributesOrder",
     "SETS_NO_GENERAL": "AttributesOrder",
     "FAILS_INITIALIZE_AND_LEAKS": "LeakAtHalt",
@@ -142,3 +145,19 @@ def test_a_driver_that_does_one_thing_wrong_is_found(image: Path, defect: str) -
     """And the first rule that is named is the one that it broke, not one of the consequences."""
     rules = rules_broken_in_a_life(image, defect)
     assert rules[:1] == [RULE_OF[defect]]
+
+
+def test_a_handler_that_lies_outside_of_the_driver_is_found_at_registration(tmp_path: Path) -> None:
+    """Whoever forgets to zero the characteristics has handlers that nobody wrote."""
+    image = build_miniport("specimen", tmp_path, ["STRAY_HANDLER"])
+    with machine_of(image) as machine:
+        (wrong,) = broken(machine.perform(Load(name="driver")))
+    assert wrong.rule == "BUGCODE_NDIS_DRIVER"
+    assert "no function of the driver" in wrong.message
+
+
+def test_whoever_takes_direct_oids_has_to_cancel_them(tmp_path: Path) -> None:
+    """NDIS_STATUS_BAD_CHARACTERISTICS (…/ddi/ndis/nc-ndis-miniport_cancel_direct_oid_request)."""
+    image = build_miniport("specimen", tmp_path, ["HALF_OF_DIRECT_OIDS"])
+    with machine_of(image) as machine:
+        assert machine.perform(Load(name="driver")) == [Returned("driver", 0xC0010005)]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from wintun_sim import native
-from wintun_sim.check.campaign import MOST_RUNS, Piece, pieces, random_pieces
+from wintun_sim.check.campaign import MOST_RUNS, pieces
 from wintun_sim.check.corpus import stories
 from wintun_sim.check.effort import Effort
 from wintun_sim.check.explore import Shard, explore_whole, keep_refinements, sites_of
@@ -36,12 +35,6 @@ SCHEDULES: Final = MOST_RUNS
 
 FEW_SCHEDULES: Final = 100
 """Schedules of each where what the model can show is found anew for each mutant."""
-
-RANDOM_SCHEDULES: Final = 100
-"""Random schedules of each, for mutants in which nothing else finds anything."""
-
-RANDOM_SCENARIOS: Final = 150
-"""Random scenarios, for those too: about as many as a check has."""
 
 FIRST: Final = ("late-read", "repair-late-read", "halt-running", "oid-requests", "write-versions", "overflow-shapes")
 """Shipped scenarios that find most, in front of the shorter ones."""
@@ -152,23 +145,13 @@ def explored_at_length(image: Path, only: str = "") -> str:
 
 
 def efforts(image: Path) -> Iterator[tuple[Scenario, Effort]]:
-    """Give what a check explores, the corpus, the stories with what may fail in them, and small random scenarios; and
-    then the corpus again, with random schedules."""
-    corpus = corpus_in_order(image)
-    yield from ((scenario, Effort(runs=SCHEDULES, seed=SEED)) for scenario in corpus)
+    """Give what a check explores: the corpus, and the stories with each call that may fail failing in them once."""
+    yield from ((scenario, Effort(runs=SCHEDULES, seed=SEED)) for scenario in corpus_in_order(image))
     for story in stories():
         for number in range(1, len(sites_of(story, image)) + 1):
             yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, fault=number)
         if any(isinstance(operation, Write) for operation in story.operations()):
             yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, writes=1)
-    yield from ((piece.scenario, piece.effort) for piece in random_scenarios())
-    yield from ((scenario, Effort("random", runs=RANDOM_SCHEDULES, seed=SEED)) for scenario in corpus)
-
-
-@cache
-def random_scenarios() -> tuple[Piece, ...]:
-    """Return small scenarios that nobody thought of."""
-    return tuple(islice(random_pieces(SEED), RANDOM_SCENARIOS))
 
 
 def corpus_in_order(image: Path) -> list[Scenario]:

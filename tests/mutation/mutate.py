@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -121,7 +121,7 @@ class Mutant:
     old: str
     new: str
     context: str
-    nth: int = 1
+    nth: int = field(default=1, kw_only=True)
 
     def apply(self, text: str) -> str:
         """Return the mutated text."""

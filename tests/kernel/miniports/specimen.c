@@ -66,6 +66,8 @@ enum defect
     INDICATES_READ_ONLY,
     MAPS_MEMORY_TO_BE_EXECUTED,
     FREES_MEMORY_WITH_FLAGS,
+    ALIGNS_TO_NOTHING,
+    COMPLETES_NBL_AS_A_SWITCH,
     SETS_GENERAL_FIRST,
     SETS_NO_GENERAL,
     FAILS_INITIALIZE_AND_LEAKS,
@@ -375,8 +377,9 @@ static VOID Deliver(ADAPTER *Adapter, NET_BUFFER *Nb)
     if (Irp == NULL)
         return;
     Target = MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority | MdlMappingNoExecute);
-    Data = Target == NULL || Length > MmGetMdlByteCount(Irp->MdlAddress) ? NULL
-                                                                         : NdisGetDataBuffer(Nb, Length, Target, 1, 0);
+    Data = Target == NULL || Length > MmGetMdlByteCount(Irp->MdlAddress)
+               ? NULL
+               : NdisGetDataBuffer(Nb, Length, Target, BREAKS(ALIGNS_TO_NOTHING) ? 0 : 1, 0);
     if (Data != NULL && Data != Target)
         RtlCopyMemory(Target, Data, Length);
     Complete(Irp, Data == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS, Data == NULL ? 0 : Length);
@@ -392,6 +395,9 @@ static VOID SendComplete(ADAPTER *Adapter, NET_BUFFER_LIST *Nbl)
     case COMPLETES_NBL_TWICE:
         NdisMSendNetBufferListsComplete(Adapter->Handle, Nbl, 0);
         NdisMSendNetBufferListsComplete(Adapter->Handle, Nbl, 0);
+        break;
+    case COMPLETES_NBL_AS_A_SWITCH: /* NDIS_SEND_COMPLETE_FLAGS_SWITCH_SINGLE_SOURCE */
+        NdisMSendNetBufferListsComplete(Adapter->Handle, Nbl, 2);
         break;
     case COMPLETES_NBL_OF_OTHERS:
         RtlZeroMemory(&Foreign, sizeof Foreign);
@@ -797,6 +803,13 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
         .DevicePnPEventNotifyHandler = PnpEvent,
         .ShutdownHandlerEx = ShutdownHandler,
         .CancelOidRequestHandler = CancelOid};
+
+#ifdef STRAY_HANDLER
+    RtlFillMemory(&Characteristics.CheckForHangHandlerEx, sizeof Characteristics.CheckForHangHandlerEx, 1);
+#endif
+#ifdef HALF_OF_DIRECT_OIDS
+    Characteristics.DirectOidRequestHandler = OidRequest;
+#endif
 
     KeInitializeSpinLock(&OtherLock);
     return NdisMRegisterMiniportDriver(DriverObject, RegistryPath, NULL, &Characteristics, &Driver);

@@ -242,6 +242,22 @@ static const struct object_form CHARACTERISTICS = {
                   {NDIS_RUNTIME_VERSION_61, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2},
                   {NDIS_RUNTIME_VERSION_680, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3}}};
 
+/* A handler that is there without the driver's knowledge would be called all the same. */
+static void check_handlers(const NDIS_MINIPORT_DRIVER_CHARACTERISTICS *handlers, size_t size, const struct image *image)
+{
+    static const size_t first = offsetof(NDIS_MINIPORT_DRIVER_CHARACTERISTICS, SetOptionsHandler);
+    for (size_t place = first; place + sizeof(uintptr_t) <= size; place += sizeof(uintptr_t))
+    {
+        uintptr_t address = 0;
+        memcpy(&address, (const uint8_t *)handlers + place, sizeof address);
+        if (address != 0 && image_of(address) != image)
+            rule_broken("BUGCODE_NDIS_DRIVER",
+                        "NDIS_MINIPORT_DRIVER_CHARACTERISTICS has a handler at offset %zu that is no function of the "
+                        "driver (0x21)",
+                        place);
+    }
+}
+
 /* What NDIS checks of a registration, in its order; `size` are the bytes that count. */
 static NDIS_STATUS check_characteristics(const NDIS_MINIPORT_DRIVER_CHARACTERISTICS *wanted, size_t *size)
 {
@@ -279,6 +295,7 @@ NDIS_STATUS NTAPI NdisMRegisterMiniportDriver(PDRIVER_OBJECT DriverObject, PUNIC
     if (status != NDIS_STATUS_SUCCESS)
         return status;
     memset(&miniport->handlers, 0, sizeof miniport->handlers);
+    check_handlers(MiniportDriverCharacteristics, size, miniport->image);
     memcpy(&miniport->handlers, MiniportDriverCharacteristics, size);
     miniport->context = MiniportDriverContext;
     miniport->registered = true;

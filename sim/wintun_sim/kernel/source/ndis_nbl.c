@@ -120,6 +120,7 @@ static const struct object_form POOL = {
 NDIS_HANDLE NTAPI NdisAllocateNetBufferListPool(NDIS_HANDLE NdisHandle, PNET_BUFFER_LIST_POOL_PARAMETERS Parameters)
 {
     check_irql("NdisAllocateNetBufferListPool");
+    call_spoil_stack(); /* what the driver calls next lies where this does */
     if (!object_check(&Parameters->Header, &LIST_POOL, ANY_NDIS))
         return NULL;
     if (Parameters->ContextSize % MEMORY_ALLOCATION_ALIGNMENT != 0)
@@ -345,6 +346,9 @@ PVOID NTAPI NdisGetDataBuffer(PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID St
                               ULONG AlignOffset)
 {
     check_irql("NdisGetDataBuffer");
+    if (AlignMultiple == 0 || (AlignMultiple & (AlignMultiple - 1)) != 0)
+        rule_broken("BUGCODE_NDIS_DRIVER", "NdisGetDataBuffer was given the AlignMultiple %u: it is a power of 2",
+                    AlignMultiple);
     if (BytesNeeded <= NetBuffer->DataLength && NetBuffer->CurrentMdl != NULL)
     {
         uint8_t *bytes = bytes_in_place(NetBuffer, BytesNeeded, AlignMultiple, AlignOffset);

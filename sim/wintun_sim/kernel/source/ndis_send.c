@@ -464,6 +464,11 @@ VOID NTAPI NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PN
         return;
     if (NetBufferList == NULL)
         rule_broken("BUGCODE_NDIS_DRIVER", "%s was given no NET_BUFFER_LIST", function);
+    if ((SendCompleteFlags & ~(ULONG)NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL) != 0)
+        rule_broken("BUGCODE_NDIS_DRIVER",
+                    "%s was given the SendCompleteFlags 0x%X: all but the one for DISPATCH_LEVEL are for extensible "
+                    "switches",
+                    function, SendCompleteFlags);
     serial_ends(adapter, HOST_CALL_SEND);
     NET_BUFFER_LIST *next = NULL;
     for (NET_BUFFER_LIST *nbl = NetBufferList; nbl != NULL; nbl = next)

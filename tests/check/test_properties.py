@@ -230,6 +230,16 @@ def test_a_read_that_is_left_waiting_by_its_handles_cleanup_is_found() -> None:
     assert "late-read" in {wrong.rule for wrong in refinement.judge(Log(tuple(events), log.counters)).wrong}
 
 
+def test_a_request_that_was_let_in_and_ends_after_a_halt_is_found() -> None:
+    """One that comes later is refused with STATUS_INVALID_HANDLE, whenever that is."""
+    refinement = Refinement(parse(TEXT.replace("    pause", "    halt")))
+    log = next(log for log in logs_of(refinement) if IrpCompleted("r2", "h", CANCELLED) in log.events)
+    assert refinement.judge(log).is_right
+    events = list(log.events)
+    move_behind(IrpCompleted, "r2", Returned, "halt")(events)
+    assert "halt-waits" in {wrong.rule for wrong in refinement.judge(Log(tuple(events), log.counters)).wrong}
+
+
 def test_an_operation_begins_when_the_one_before_it_has_returned() -> None:
     """A write that completes after the same actor's next operation has ended did not return when it should have."""
     text = TEXT.replace("actor system:\n    pause\n", "").replace(

@@ -242,6 +242,21 @@ def _no_read_outlives_its_handle(record: Record) -> Iterator[Wrong]:
             yield Wrong("property", "late-read", message, found[0][0])
 
 
+def _a_halt_waits_for_requests(record: Record) -> Iterator[Wrong]:
+    """Whatever was let in is complete when a halt has returned; who comes later is refused."""
+    for halt in record.layout.all_of(Halt):
+        if halt.name not in record.returns:
+            continue
+        returned = record.returns[halt.name][0][0]
+        for name, found in record.requests.items():
+            if record.adapter_of(record.layout.operations[name]) != record.adapter_of(halt):
+                continue
+            for place, event in found:
+                if place > returned and event.status != ndis.STATUS_INVALID_HANDLE:
+                    message = f"{name} ended with {ndis.name_of(event.status)} after {halt.name} had returned"
+                    yield Wrong("property", "halt-waits", message, place)
+
+
 def _handles_and_link_agree(record: Record) -> Iterator[Wrong]:
     """Handles are creates less closes, and the link is what was said last of it; each change is said once, in order."""
     for adapter, told in record.links.items():
@@ -367,6 +382,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     _nobody_waits_for_the_other,
     _nothing_is_owned_while_nothing_flows,
     _no_read_outlives_its_handle,
+    _a_halt_waits_for_requests,
     _handles_and_link_agree,
 )
 """What holds even where something was made to fail."""

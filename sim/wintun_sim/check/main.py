@@ -155,7 +155,7 @@ def check(
     Raises ``UsageError`` for an image that cannot be used, ``UnavailableError`` where there is no host kernel.
     """
     fast = fast_plan(seed, steps, revision)
-    tasks = fast + plan(seed, steps, captures, scenarios, revision) + stateful_plan(seed, steps, revision)
+    tasks = plan(seed, steps, captures, scenarios, revision) + stateful_plan(seed, steps, revision) + fast
     total = steps + sum(task.steps for task in fast)
     report = Report(seed, image, planned=steps, revision=revision)
     if missing_hypothesis():

@@ -1,4 +1,4 @@
-"""What the driver does when Windows has nothing left to give, and on each version of NDIS.
+"""What the driver does when Windows has nothing left to give, on each version of NDIS, and at DISPATCH_LEVEL.
 
 Memory, mappings and registrations hardly ever fail on a developer's machine, and then fail on a user's at the worst
 time. Here each fails once, and what must follow is what the adapter's description says, not what was seen.
@@ -6,13 +6,15 @@ time. Here each fails once, and what must follow is what the adapter's descripti
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from wintun_sim import ndis
 from wintun_sim.errors import UnavailableError
-from wintun_sim.kernel.machine import DriverMachine, Fault
+from wintun_sim.kernel.machine import Demand, DriverMachine, Fault
 from wintun_sim.operations import (
+    CancelSend,
     Cleanup,
     Close,
     Create,
@@ -22,6 +24,8 @@ from wintun_sim.operations import (
     IrpCompleted,
     LinkChanged,
     Load,
+    Nbl,
+    NblCompleted,
     Oid,
     OidCompleted,
     OidKind,
@@ -31,6 +35,8 @@ from wintun_sim.operations import (
     Read,
     Restart,
     Returned,
+    RuleBroken,
+    Send,
     Unload,
     Write,
 )
@@ -209,3 +215,38 @@ def test_a_buffer_that_cannot_be_mapped_fails_its_request_and_no_other(machine: 
     assert play(machine, pause) == [Returned("pause", ndis.STATUS_SUCCESS)], "the failed write is not counted any more"
     play(machine, Restart(name="restart again", adapter="adapter"))
     goes(machine)
+
+
+def always(demand: Demand, operation: Operation) -> Demand:
+    return demand
+
+
+def test_what_the_stack_does_at_dispatch_level_comes_out_the_same() -> None:
+    """Most sends come so on Windows: from a DPC, or with a lock of somebody's held."""
+    packets = tuple(PACKETS)
+    story = (
+        Load(name="driver"),
+        Initialize(name="adapter", driver="driver"),
+        Restart(name="restart", adapter="adapter"),
+        Send(name="refused", adapter="adapter", nbls=(Nbl(packets),)),
+        Create(name="handle", adapter="adapter"),
+        Read(name="read", handle="handle"),
+        Send(name="served", adapter="adapter", nbls=(Nbl(packets), Nbl(()))),
+        Send(name="queued", adapter="adapter", nbls=(Nbl(packets, cancel_id=1), Nbl(packets))),
+        CancelSend(name="cancel", adapter="adapter", cancel_id=1),
+        Write(name="write", handle="handle", data=records()),
+        Pause(name="pause", adapter="adapter"),
+    )
+    events: list[list[Event]] = []
+    for demand in (Demand.NONE, Demand.AT_DISPATCH):
+        try:
+            machine = DriverMachine(order="raw", demand=partial(always, demand))
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        events.append(play(machine, *story))
+        machine.close()
+    assert [event for event in events[1] if isinstance(event, RuleBroken)] == []
+    assert events[0] == events[1]
+    statuses = [event.status for event in events[1] if isinstance(event, NblCompleted)]
+    disconnected, cancelled = ndis.NDIS_STATUS_MEDIA_DISCONNECTED, ndis.NDIS_STATUS_SEND_ABORTED
+    assert statuses == [disconnected, 0, 0, cancelled, ndis.STATUS_NDIS_PAUSED]

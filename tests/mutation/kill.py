@@ -33,16 +33,34 @@ STEPS: Final = 6_000
 SCHEDULES: Final = MOST_RUNS
 """Schedules of each concurrent scenario, depth-first: as many as a check has."""
 
+DEEP_SCHEDULES: Final = 20_000
+"""Schedules of each story with three preemptions."""
+
 FEW_SCHEDULES: Final = 100
 """Schedules of each where what the model can show is found anew for each mutant."""
 
-FIRST: Final = ("late-read", "repair-late-read", "halt-running", "oid-requests", "write-versions", "overflow-shapes")
+FIRST: Final = (
+    "overflow-shapes",
+    "late-read",
+    "repair-low-power",
+    "repair-late-read",
+    "halt-running",
+    "repair-copy-failure",
+    "write-versions",
+    "oid-requests",
+)
 """Shipped scenarios that find most, in front of the shorter ones."""
 
 FIRST_EXPLORED: Final = (
+    "The adapter goes to sleep while it sends and receives",
     "The adapter is halted while a read is filled",
-    "The last two clients leave at once",
+    "The adapter is paused while a packet is copied",
+    "A read arrives while its handle is cleaned up",
+    "NDIS asks for statistics while packets go both ways",
+    "An NBL is cancelled while one half of it is copied",
+    "An NBL is cancelled between the reads of its two halves",
     "One client leaves while another one comes",
+    "A restart follows a pause that a write held up",
 )
 """Concurrent scenarios that find most."""
 
@@ -131,9 +149,7 @@ def explored(image: Path, most: int | None = None) -> str:
 def explored_at_length(image: Path, only: str = "") -> str:
     """Explore all that a check explores, or the scenario with the title ``only``; say what is found first."""
     keep_refinements()
-    for scenario, effort in efforts(image):
-        if only and scenario.title != only:
-            continue
+    for scenario, effort in efforts(image, only):
         where = f"explored {scenario.title}"
         try:
             discoveries = explore_whole(Shard(scenario, image, effort), CURRENT).discoveries
@@ -144,14 +160,23 @@ def explored_at_length(image: Path, only: str = "") -> str:
     return ""
 
 
-def efforts(image: Path) -> Iterator[tuple[Scenario, Effort]]:
-    """Give what a check explores: the corpus, and the stories with each call that may fail failing in them once."""
-    yield from ((scenario, Effort(runs=SCHEDULES, seed=SEED)) for scenario in corpus_in_order(image))
-    for story in stories():
+def efforts(image: Path, only: str = "") -> Iterator[tuple[Scenario, Effort]]:
+    """Give what a check explores: the corpus, and the stories with each call that may fail failing in them once; and
+    then the stories with one preemption more, as in a deep check.
+
+    With ``only`` it is one scenario of the corpus.
+    """
+    for scenario in corpus_in_order(image):
+        if only in ("", scenario.title):
+            yield scenario, Effort(runs=SCHEDULES, seed=SEED)
+    for story in () if only else stories():
         for number in range(1, len(sites_of(story, image)) + 1):
             yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, fault=number)
         if any(isinstance(operation, Write) for operation in story.operations()):
             yield story, Effort(bound=1, runs=SCHEDULES // 2, seed=SEED, writes=1)
+    for story in stories():
+        if only in ("", story.title):
+            yield story, Effort(bound=3, runs=DEEP_SCHEDULES, seed=SEED)
 
 
 def corpus_in_order(image: Path) -> list[Scenario]:

@@ -118,7 +118,7 @@ def _judge(file: str, text: str, seconds: int, explore: bool) -> str:
         try:
             found = stage()
         except Exception as error:  # the model's
-            found = f"exception {type(error).__name__}"
+            found = f"{'' if name else 'explored: '}exception {type(error).__name__}"
         if found:
             return f"{name}: {found}".removeprefix(": ")
     return ""

@@ -23,7 +23,7 @@ from wintun_sim.operations import Operation
 from wintun_sim.scenario.scenario import VERSIONS, Order, Scenario, Step
 from wintun_sim.trace import record
 
-DEFAULT_STEPS: Final = 100_000
+DEFAULT_STEPS: Final = 60_000
 """Operations that a check carries out one at a time, playbacks of captures included; with the fast walks about 20
 seconds on two cores."""
 

@@ -33,8 +33,8 @@ STEPS: Final = 6_000
 SCHEDULES: Final = MOST_RUNS
 """Schedules of each concurrent scenario, depth-first: as many as a check has."""
 
-DEEP_SCHEDULES: Final = 20_000
-"""Schedules of each story with three preemptions."""
+DEEP_SCHEDULES: Final = 100_000
+"""Schedules of each story with three preemptions; a deep check has half as many, of all scenarios."""
 
 FEW_SCHEDULES: Final = 100
 """Schedules of each where what the model can show is found anew for each mutant."""

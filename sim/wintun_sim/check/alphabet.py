@@ -56,6 +56,28 @@ SENDS: Final = (
     Send(nbls=(Nbl(()), Nbl((ipv4(codec.MAX_PACKET_SIZE + 1, 15),), cancel_id=2))),
     Send(nbls=(Nbl((ipv4(31, 16), ipv4(32, 17)), unmapped=frozenset((1,))),)),
 )
+_TOO_LONG: Final = (codec.MAX_PACKET_SIZE + 1).to_bytes(4, "little") + bytes(12)
+
+WRITES: Final = (
+    Write(handle="", data=codec.encode([ipv4(20, 1)])),
+    Write(handle="", data=_FEW, rejected=frozenset((1,))),
+    Write(handle="", data=_FEW[:-17]),  # the last record is cut short
+    Write(handle="", data=codec.encode([ipv4(20, 1)]) + _TOO_LONG),
+    Write(handle="", data=codec.encode([bytes(20), ipv4(19), ipv6(39), ipv6(40, 4)])),  # three are no IP packets
+)
+READS: Final = 2
+MOST_NBLS: Final = 2
+
+_FEW: Final = codec.encode([ipv4(20, 1), ipv6(40, 2), ipv4(33, 3)])
+
+SENDS: Final = (
+    Send(nbls=(Nbl((ipv4(20, 10),)),)),
+    Send(nbls=(Nbl((ipv6(1420, 11),)),), again=True),
+    Send(nbls=(Nbl((ipv4(codec.MAX_PACKET_SIZE, 12),)),)),
+    Send(nbls=(Nbl((ipv4(21, 13), b"", ipv6(40, 14)), cancel_id=1, mdl_size=16, data_offset=14),)),
+    Send(nbls=(Nbl(()), Nbl((ipv4(codec.MAX_PACKET_SIZE + 1, 15),), cancel_id=2))),
+    Send(nbls=(Nbl((ipv4(31, 16), ipv4(32, 17)), unmapped=frozenset((1,))),)),
+)
 WRITES: Final = (
     Write(handle="", data=codec.encode([ipv4(20, 1)])),
     Write(handle="", data=_FEW, rejected=frozenset((1,))),
@@ -74,6 +96,11 @@ OIDS: Final = (
     Oid(kind=OidKind.SET, oid=ndis.OID_PNP_SET_POWER, length=3, data=b"\1\0\0"),
 )
 
+
+def _is_long(send: Send) -> bool:
+    return any(len(packet) >= codec.MAX_PACKET_SIZE for nbl in send.nbls for packet in nbl.packets)
+
+
 LETTERS: Final[tuple[tuple[Operation, int], ...]] = (
     (Initialize(), 160),
     (Restart(), 240),
@@ -85,7 +112,7 @@ LETTERS: Final[tuple[tuple[Operation, int], ...]] = (
     (SetPower(state=PowerState.D3), 20),
     (SetPower(state=PowerState.D3 + 1), 4),
     *((oid, 10) for oid in OIDS),
-    *((send, 120) for send in SENDS),
+    *((send, 20 if _is_long(send) else 120) for send in SENDS),  # long packets cost most of the time
     *((CancelSend(cancel_id=number), 40) for number in (1, 2)),
     (Create(), 160),
     (Create(account=Account.USER), 10),

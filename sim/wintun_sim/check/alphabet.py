@@ -65,30 +65,6 @@ WRITES: Final = (
     Write(handle="", data=codec.encode([ipv4(20, 1)]) + _TOO_LONG),
     Write(handle="", data=codec.encode([bytes(20), ipv4(19), ipv6(39), ipv6(40, 4)])),  # three are no IP packets
 )
-READS: Final = 2
-MOST_NBLS: Final = 2
-
-_FEW: Final = codec.encode([ipv4(20, 1), ipv6(40, 2), ipv4(33, 3)])
-
-SENDS: Final = (
-    Send(nbls=(Nbl((ipv4(20, 10),)),)),
-    Send(nbls=(Nbl((ipv6(1420, 11),)),), again=True),
-    Send(nbls=(Nbl((ipv4(codec.MAX_PACKET_SIZE, 12),)),)),
-    Send(nbls=(Nbl((ipv4(21, 13), b"", ipv6(40, 14)), cancel_id=1, mdl_size=16, data_offset=14),)),
-    Send(nbls=(Nbl(()), Nbl((ipv4(codec.MAX_PACKET_SIZE + 1, 15),), cancel_id=2))),
-    Send(nbls=(Nbl((ipv4(31, 16), ipv4(32, 17)), unmapped=frozenset((1,))),)),
-)
-WRITES: Final = (
-    Write(handle="", data=codec.encode([ipv4(20, 1)])),
-    Write(handle="", data=_FEW, rejected=frozenset((1,))),
-    Write(handle="", data=_FEW[:-17]),  # the last record is cut short
-    Write(
-        handle="", data=codec.encode([ipv4(20, 1)]) + b"\xf1\xef\0\0" + bytes(12)
-    ),  # 61,425 bytes: more than a packet has
-    Write(
-        handle="", data=codec.encode([bytes(20), ipv4(19), ipv6(39), ipv6(40, 4)])
-    ),  # no version, and too short for one
-)
 READS: Final = tuple(Read(handle="", length=length) for length in (61_440, 61_439))
 OIDS: Final = (
     Oid(kind=OidKind.QUERY, oid=ndis.OID_GEN_VENDOR_DESCRIPTION, length=14),

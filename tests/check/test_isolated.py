@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -30,6 +31,14 @@ def test_work_that_kills_its_process_is_a_result_like_any_other(kind: str) -> No
     else:
         with executor:
             check_results(executor)
+
+
+def test_processes_that_are_forked_later_have_workers_of_their_own() -> None:
+    """They used to write into the connection of the one that their parent had, all at once."""
+    assert isolated(double, 1) == 2
+    with ProcessPoolExecutor(2, get_context("fork")) as executor:
+        assert list(executor.map(isolated, [double] * 20, range(20))) == [2 * number for number in range(20)]
+    assert isolated(double, 3) == 6  # ours was not ended by them
 
 
 def check_results(executor: Executor) -> None:

@@ -8,6 +8,7 @@ reported instead of with a broken pool.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -30,13 +31,19 @@ class Death:
 
 
 class _Kept:
-    """A thread's worker; it ends with the thread."""
+    """A thread's worker; it ends with the thread. A process that was forked meanwhile has no part in it."""
 
     def __init__(self) -> None:
         self.worker = Worker()
+        self.process = os.getpid()
+
+    def is_ours(self) -> bool:
+        """Tell whether it was this process that made it, and not one that it was forked from."""
+        return self.process == os.getpid()
 
     def __del__(self) -> None:
-        self.worker.close()
+        if self.is_ours():
+            self.worker.close()
 
 
 _own = threading.local()
@@ -44,7 +51,7 @@ _own = threading.local()
 
 def _own_worker() -> Worker:
     kept: _Kept | None = getattr(_own, "kept", None)
-    if kept is None:
+    if kept is None or not kept.is_ours():
         kept = _own.kept = _Kept()
     return kept.worker
 

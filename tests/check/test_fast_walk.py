@@ -213,7 +213,7 @@ def test_halted_adapters_with_open_handles_are_walked_through(walk: FastWalk) ->
 
 def test_bench_judge_reports_its_target() -> None:
     """What is measured really happened; nothing here looks at how long it took."""
-    command = [sys.executable, "-m", "wintun_sim", "bench", "judge", "--rounds", "1", "--steps", "1000", "--json"]
+    command = [sys.executable, "-m", "wintun_sim", "bench", "judge", "--rounds", "1", "--steps", "500", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     report = json.loads(done.stdout)
     assert done.returncode == (1 if report["missed"] else 0)

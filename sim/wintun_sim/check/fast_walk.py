@@ -13,7 +13,6 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -77,12 +76,6 @@ class Stretch:
         return made
 
 
-@cache
-def automaton(order: Order) -> Automaton:
-    """Return what this process knows of the model so far; a walk goes the same way however much that is."""
-    return Automaton(order)
-
-
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
     """Let Python look seldom for garbage: nearly all that a walk makes is kept, and looked through at each time."""
@@ -100,7 +93,7 @@ class FastWalk:
     def __init__(self, image: Path | None, order: Order, ndis: tuple[int, int], seed: str) -> None:
         """Load an image (default: the project's own, instrumented). Raises what ``open_driver`` raises."""
         self.machine = open_batches(image, _ALPHABET, [aim(letter) for letter in _ALPHABET], order, ndis)
-        self._automaton = automaton(order)
+        self.automaton = Automaton(order)
         self._random = Random(seed)
         self._met: list[Answer] = []
 
@@ -108,14 +101,14 @@ class FastWalk:
         """Draw the next stretch: of ``length`` operations, and a few that ask for statistics."""
         stretch = Stretch()
         answers, targets, counted, subjects = stretch.answers, stretch.targets, stretch.counted, stretch.subjects
-        random, state = self._random.random, self._automaton.start
+        random, state = self._random.random, self.automaton.start
         live: tuple[int, ...] = (0, _DRIVER)
         for number in range(_DRIVER + 1, _DRIVER + 1 + length):
             choices = state.choices
             place = choices[int(random() * len(choices))]
             answer = state.answers[place]
             if answer is None or answer.times == 0:
-                answer = self._meet(self._automaton.ask(state, place))
+                answer = self._meet(self.automaton.ask(state, place))
             answer.times += 1
             live = (*live, number)
             answers.append(answer)
@@ -155,7 +148,7 @@ class FastWalk:
             setattr(adapter, name, value)
         data = statistics_info(adapter)
         event = OidCompleted("", ndis.NDIS_STATUS_SUCCESS, len(data), len(data), data)
-        return Answer(_QUERY, (event,), self._automaton.start, told=self.machine.tell((event,), NOTHING))
+        return Answer(_QUERY, (event,), self.automaton.start, told=self.machine.tell((event,), NOTHING))
 
     def agrees(self, stretch: Stretch) -> bool:
         """Carry out a stretch on the driver, and tell whether all is as expected."""
@@ -207,6 +200,7 @@ class FastWalk:
         return visited
 
     def close(self) -> None:
-        """Give the driver back."""
-        self.visited()
+        """Give the driver back, and forget the automaton."""
+        self._met.clear()
+        self.automaton.close()
         self.machine.close()

@@ -86,7 +86,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=whole_number(1, 1_000_000_000),
         default=500_000,
         metavar="N",
-        help="operations of a fast walk, of which a round has two (default 500,000, as a check has)",
+        help="operations of a fast walk at first, and further on, in each order (default 500,000)",
     )
     judge.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="write the figures as JSON (default: to stdout)"

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 import pytest
 
 from wintun_sim.check import worker
-from wintun_sim.check.isolated import Death, isolated, team
+from wintun_sim.check.isolated import Death, _own, isolated, team
 
 
 def double(number: int) -> int:
@@ -39,6 +39,7 @@ def test_processes_that_are_forked_later_have_workers_of_their_own() -> None:
     with ProcessPoolExecutor(2, get_context("fork")) as executor:
         assert list(executor.map(isolated, [double] * 20, range(20))) == [2 * number for number in range(20)]
     assert isolated(double, 3) == 6  # ours was not ended by them
+    del _own.kept  # nor does it stay, in this directory, for the tests that follow
 
 
 def check_results(executor: Executor) -> None:

@@ -17,7 +17,7 @@ from tests.defects.build import build
 from wintun_sim.check.automaton import NOTHING
 from wintun_sim.check.fast_walk import LENGTH, FastWalk, Stretch
 from wintun_sim.check.main import ORDERS, fast_plan
-from wintun_sim.check.task import Task, drawn, perform
+from wintun_sim.check.task import Task, _open, drawn, perform
 from wintun_sim.kernel import builder
 from wintun_sim.model import ModelMachine
 from wintun_sim.operations import Halt, Load, Operation
@@ -145,8 +145,6 @@ def test_a_driver_that_does_not_do_the_same_twice_is_a_finding(walk: FastWalk, o
     assert walk.agrees(stretch)
     real = walk.machine.read_batch
     walk.machine.read_batch = lambda names: real(names)[:-1]  # type: ignore[method-assign]
-    from wintun_sim.check.task import _open
-
     with closing(_open(None, order, NDIS, "CURRENT")) as judge:
         finding = walk.look_again(stretch, judge)
     assert finding is not None
@@ -154,8 +152,6 @@ def test_a_driver_that_does_not_do_the_same_twice_is_a_finding(walk: FastWalk, o
 
 
 def test_an_automaton_that_errs_is_an_error_and_no_finding(walk: FastWalk, order: Order) -> None:
-    from wintun_sim.check.task import _open
-
     stretch = walk.draw(50)
     assert stretch.letters[0] != stretch.letters[1]  # the adapter is initialized, and then it is something else
     stretch.answers[0], stretch.answers[1] = stretch.answers[1], stretch.answers[0]

@@ -21,18 +21,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
 from typing import Final
 
 from tests.mutation import report
 from tests.mutation.build import DRIVER, ROOT, Workshop
+from tests.mutation.campaign import add_arguments, sampled, told
 from tests.mutation.kill import Judges
 from tests.mutation.mutate import Mutant, mutants
 from tests.mutation.report import DOES_NOT_COMPILE, SAME, Judged
 from wintun_sim.kernel.builder import BuildError
 
 DOCUMENT: Final = ROOT / "docs" / "mutation.md"
-SAMPLE_SEED: Final = 1
 
 
 class Campaign:
@@ -125,13 +124,10 @@ def run(only: Sequence[str], sample: int | None, jobs: int, results: Path | None
     """Judge mutants: of some files only, or only so many of them, drawn at random but always the same."""
     texts = {path.name: path.read_text("utf-8") for path in sorted(DRIVER.glob("*.c"))}
     chosen = [mutant for file, text in texts.items() if not only or file in only for mutant in mutants(file, text)]
-    if sample is not None and sample < len(chosen):
-        places = sorted(Random(SAMPLE_SEED).sample(range(len(chosen)), sample))
-        chosen = [chosen[place] for place in places]
     with tempfile.TemporaryDirectory(prefix="wintun-sim-mutation-") as directory:
         campaign = Campaign(Workshop(Path(directory)), results)
         try:
-            return _run(campaign, texts, chosen, jobs)
+            return _run(campaign, texts, sampled(chosen, sample), jobs)
         finally:
             campaign.close()
 
@@ -139,30 +135,22 @@ def run(only: Sequence[str], sample: int | None, jobs: int, results: Path | None
 def _run(campaign: Campaign, texts: dict[str, str], chosen: Sequence[Mutant], jobs: int) -> list[Judged]:
     digests = campaign.compile(texts, chosen, jobs)
     seen = {campaign.workshop.digest(file) for file in texts}
-    verdicts: list[Judged] = []
+    left_out: list[Judged] = []
     work: list[tuple[Mutant, str]] = []
     for mutant, digest in zip(chosen, digests, strict=True):
         if not digest or digest in seen:
-            verdicts.append(Judged(mutant, SAME if digest else DOES_NOT_COMPILE))
+            left_out.append(Judged(mutant, SAME if digest else DOES_NOT_COMPILE))
             continue
         seen.add(digest)
         work.append((mutant, digest))
-    print(f"{len(chosen)} mutants, {len(work)} of which compile and differ", file=sys.stderr)
-    for number, ((mutant, _), found) in enumerate(zip(work, campaign.judge(texts, work, jobs), strict=True), start=1):
-        verdicts.append(Judged(mutant, found))
-        if sys.stderr.isatty():
-            print(f"\r{number} of {len(work)}", end="", file=sys.stderr)
-    return sorted(verdicts, key=lambda judged: (judged.mutant.file, judged.mutant.start, judged.mutant.what()))
+    return told(left_out, [mutant for mutant, _ in work], campaign.judge(texts, work, jobs))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign, and say what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Judge the judge.")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at once; default: 2")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="go on from there, and write there")
+    add_arguments(parser)
     parser.add_argument("--only", action="append", default=[], metavar="FILE.c", help="mutants of this source")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many mutants, always the same")
-    parser.add_argument("--write", action="store_true", help="put the score into docs/mutation.md")
     given = parser.parse_args(arguments)
     try:
         verdicts = run(given.only, given.sample, given.jobs, given.results)

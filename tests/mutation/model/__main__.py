@@ -22,14 +22,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Final
 
 from tests.mutation import report
+from tests.mutation.campaign import add_arguments, sampled, told
 from tests.mutation.model.kill import MODEL, Forge
 from tests.mutation.model.mutate import ModelMutant, digest, mutants
 from tests.mutation.report import DOES_NOT_COMPILE, SAME, Judged, Key, Reason
-from wintun_sim.errors import UnavailableError, WintunSimError
+from wintun_sim.errors import WintunSimError
 
 PARTS: Final = (
     *("requests.py", "core.py", "life.py", "pump.py", "sending.py", "client.py", "oids.py"),
@@ -39,7 +39,6 @@ PARTS: Final = (
 
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "mutation.md"
 REASONS: Final = Path(__file__).with_name("survivors.toml")
-SAMPLE_SEED: Final = 1
 
 
 class Campaign:
@@ -125,52 +124,41 @@ def run(
         if not only or part in only
         for mutant in mutants(part, text, importlib.import_module(f"wintun_sim.model.{Path(part).stem}"))
     ]
-    if sample is not None and sample < len(chosen):
-        places = sorted(Random(SAMPLE_SEED).sample(range(len(chosen)), sample))
-        chosen = [chosen[place] for place in places]
     campaign = Campaign(results, reasons, explore)
     try:
         campaign.look_at_model(texts)
-        return _run(campaign, texts, chosen, jobs)
+        return _run(campaign, texts, sampled(chosen, sample), jobs)
     finally:
         campaign.close()
 
 
 def _run(campaign: Campaign, texts: dict[str, str], chosen: Sequence[ModelMutant], jobs: int) -> list[Judged]:
     seen = {f"{part}/{digest(text)}" for part, text in texts.items()}
-    verdicts: list[Judged] = []
+    left_out: list[Judged] = []
     work: list[tuple[ModelMutant, str]] = []
     for mutant in chosen:
         made = digest(mutant.apply(texts[mutant.file]))
         name = f"{mutant.file}/{made}"
         if not made or name in seen:
-            verdicts.append(Judged(mutant, SAME if made else DOES_NOT_COMPILE))
+            left_out.append(Judged(mutant, SAME if made else DOES_NOT_COMPILE))
             continue
         seen.add(name)
         work.append((mutant, name))
-    print(f"{len(chosen)} mutants, {len(work)} of which compile and differ", file=sys.stderr)
-    for number, ((mutant, _), found) in enumerate(zip(work, campaign.judge(texts, work, jobs), strict=True), start=1):
-        verdicts.append(Judged(mutant, found))
-        if sys.stderr.isatty():
-            print(f"\r{number} of {len(work)}", end="", file=sys.stderr)
-    return sorted(verdicts, key=lambda judged: (judged.mutant.file, judged.mutant.start, judged.mutant.what()))
+    return told(left_out, [mutant for mutant, _ in work], campaign.judge(texts, work, jobs))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign, and say what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.model", description="Judge the judge.")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at once; default: 2")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="go on from there, and write there")
+    add_arguments(parser)
     parser.add_argument("--only", action="append", default=[], choices=PARTS, metavar="FILE.py", help="of this source")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many mutants, always the same")
     parser.add_argument("--quick", action="store_true", help="one call at a time only")
     parser.add_argument("--reasons", type=Path, default=REASONS, metavar="FILE", help="why survivors may survive")
-    parser.add_argument("--write", action="store_true", help="put the score into docs/mutation.md")
     given = parser.parse_args(arguments)
     try:
         reasons = report.read_reasons(given.reasons)
         verdicts = run(given.only, given.sample, given.jobs, given.results, reasons, not given.quick)
-    except (WintunSimError, UnavailableError, OSError, ValueError) as error:
+    except (WintunSimError, OSError, ValueError) as error:
         print(f"mutation: error: {error}", file=sys.stderr)
         return 2
     print(report.table(verdicts, reasons, "model"))
